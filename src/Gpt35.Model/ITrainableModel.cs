@@ -1,0 +1,53 @@
+namespace Gpt35.Model;
+
+/// <summary>What an algorithm may ask of a model: a few numbers per scored token, and the way back from their gradients.</summary>
+public interface ITrainableModel : IDisposable
+{
+    ModelConfig Config { get; }
+    ParameterSet Parameters { get; }
+
+    /// <summary>Scores the batch. The result is valid until the next call on this model.</summary>
+    TokenScores Forward(TokenBatch batch, ForwardRequest what);
+
+    /// <summary>Adds ∂L/∂parameters of the last <see cref="Forward"/> (which must have had <see cref="ForwardRequest.ForBackward"/>) to the gradients.</summary>
+    void Backward(in TokenGradients gradients);
+}
+
+/// <summary>Which numbers a forward pass returns, and under which conditions.</summary>
+public readonly record struct ForwardRequest()
+{
+    /// <summary>log p(target) of each scored position.</summary>
+    public bool LogProb { get; init; }
+    /// <summary>Entropy of the next-token distribution at each scored position, in nats.</summary>
+    public bool Entropy { get; init; }
+    /// <summary>Outputs of the scalar head at each scored position.</summary>
+    public bool Scalars { get; init; }
+    /// <summary>Keep what <see cref="ITrainableModel.Backward"/> needs.</summary>
+    public bool ForBackward { get; init; }
+    /// <summary>Logits are divided by this before the softmax, as the sampler did.</summary>
+    public float Temperature { get; init; } = 1;
+    /// <summary>Key of this pass's dropout masks (a function of seed, step and micro-batch); null turns dropout off.</summary>
+    public ulong? DropoutKey { get; init; }
+}
+
+/// <summary>What <see cref="ITrainableModel.Forward"/> found; empty where it was not asked.</summary>
+public readonly ref struct TokenScores
+{
+    /// <summary>(N,)</summary>
+    public ReadOnlySpan<float> LogProb { get; init; }
+    /// <summary>(N,)</summary>
+    public ReadOnlySpan<float> Entropy { get; init; }
+    /// <summary>(N, S), row-major.</summary>
+    public ReadOnlySpan<float> Scalars { get; init; }
+}
+
+/// <summary>Gradients of a loss with respect to the numbers of <see cref="TokenScores"/>; an empty span stands for zeros.</summary>
+public readonly ref struct TokenGradients
+{
+    /// <summary>(N,)</summary>
+    public ReadOnlySpan<float> LogProb { get; init; }
+    /// <summary>(N,)</summary>
+    public ReadOnlySpan<float> Entropy { get; init; }
+    /// <summary>(N, S), row-major.</summary>
+    public ReadOnlySpan<float> Scalars { get; init; }
+}
