@@ -88,7 +88,7 @@ public sealed class ReportCard
         {
             var ppo = Stage("ppo");
             if (ppo?.Number("kl_per_token") is { } final) return final;
-            var curve = ppo?.Curve("kl_per_token", "kl") ?? [];
+            var curve = ppo?.Curve("kl_per_token") ?? [];
             return curve.Count == 0 ? null : curve.TakeLast(Math.Max(1, curve.Count / 10)).Average(p => p.Value);
         }
     }

@@ -17,13 +17,8 @@ public sealed class StageRun
 
     public double? Number(string name) => Summary.TryGetValue(name, out var value) ? value : null;
 
-    /// <summary>The first of these curves that was recorded; empty where none was.</summary>
-    public IReadOnlyList<(double Step, double Value)> Curve(params ReadOnlySpan<string> names)
-    {
-        foreach (var name in names)
-            if (Series.TryGetValue(name, out var series)) return series;
-        return [];
-    }
+    /// <summary>The curve of that name; empty where it was not recorded.</summary>
+    public IReadOnlyList<(double Step, double Value)> Curve(string name) => Series.TryGetValue(name, out var series) ? series : [];
 
     /// <summary>Reads a run folder; null where it has neither metrics nor summary.</summary>
     /// <exception cref="InvalidDataException">A file is not JSON.</exception>

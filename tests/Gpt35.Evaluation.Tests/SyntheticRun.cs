@@ -18,7 +18,7 @@ internal sealed class SyntheticRun : IDisposable
         Stage("pretrain", 260, 2_400_000, 400, t => new() { ["loss"] = 1.6 + 5 * Math.Exp(-t * 9) + Noise(t, 0.15), ["lr"] = 1e-3 * (1 - t) }, heldOutEvery: 40);
         Stage("sft", 60, 500_000, 120, t => new() { ["loss"] = 0.5 + 2 * Math.Exp(-t * 6) + Noise(t, 0.08) }, heldOutEvery: 20);
         Stage("reward", 40, 300_000, 60, t => new() { ["loss"] = 0.3 + 0.4 * Math.Exp(-t * 4) + Noise(t, 0.05), ["accuracy"] = 0.9 - 0.4 * Math.Exp(-t * 5) });
-        Stage("ppo", 150, 700_000, 80, t => new() { ["reward"] = 2.5 * t / (0.3 + t) + Noise(t, 0.3), ["kl_per_token"] = 0.06 * t + Noise(t, 0.004) });
+        Stage("ppo", 150, 700_000, 80, t => new() { ["score"] = 2.5 * t / (0.3 + t) + Noise(t, 0.3), ["reward"] = 2.5 * t / (0.3 + t) - 0.5 * t + Noise(t, 0.3), ["kl_per_token"] = 0.06 * t + Noise(t, 0.004) });
         Evaluation("base", 0.3, 5.92).Write(Eval("base.json"));
         Evaluation("sft", 0.78, 6.05).Write(Eval("sft.json"));
         Evaluation("rlhf", 0.94, 6.21).Write(Eval("rlhf.json"));

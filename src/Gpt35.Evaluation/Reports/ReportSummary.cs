@@ -26,6 +26,7 @@ internal static class ReportSummary
         ("Accuracy after RLHF", Show.Percent(card.Rlhf?.Overall.Value), $"BASE {Show.Percent(card.Base?.Overall.Value)}, SFT {Show.Percent(card.Sft?.Overall.Value)}"),
         ("RLHF wins against SFT", Show.Percent(card.RlhfVsSft?.DecidedWinRate.Value), card.RlhfVsSft is { Decided: > 0 } w ? $"of {w.Decided} decided, {Show.Interval(w.DecidedWinRate)}" : "of decided comparisons"),
         ("Reward model agrees", Show.Percent(card.RewardModel?.Accuracy.Value), $"with the oracle on {Show.Whole(card.RewardModel?.Pairs)} held-out pairs"),
+        ("Perplexity after RLHF", Show.Number(card.Rlhf?.Perplexity?.Value), $"BASE {Show.Number(card.Base?.Perplexity?.Value)}, SFT {Show.Number(card.Sft?.Perplexity?.Value)}"),
         ("KL from SFT", Show.Number(card.KlPerToken), "nats per token at the end of PPO"),
         ("Wall time", Show.Duration(card.TotalSeconds), $"{Show.Whole(card.Stages.Sum(s => s.Tokens ?? 0))} tokens trained on"),
     ];
