@@ -8,5 +8,5 @@ public static class TinyWorldKinds
     /// <summary>Requests to be refused.</summary>
     public const string Harmful = "harmful";
     /// <summary>Their harmless look-alikes, to be answered.</summary>
-    public const string HarmlessLookAlike = "look_alike";
+    public const string LookAlike = "look_alike";
 }
