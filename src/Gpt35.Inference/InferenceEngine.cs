@@ -1,23 +1,7 @@
+using Gpt35.Kernels;
 using Gpt35.Model;
 
 namespace Gpt35.Inference;
-
-/// <summary>How the next token is chosen.</summary>
-public sealed record SamplingOptions
-{
-    /// <summary>Logits are divided by this; 0 takes the most likely token.</summary>
-    public double Temperature { get; init; } = 1;
-    /// <summary>Keep only the k most likely tokens; 0 keeps all.</summary>
-    public int TopK { get; init; }
-    /// <summary>Keep the smallest set of most likely tokens whose probability reaches this (Holtzman et al. 2020).</summary>
-    public double TopP { get; init; } = 1;
-    /// <summary>Most tokens to generate, the stop token included.</summary>
-    public int MaxTokens { get; init; } = 64;
-    /// <summary>Tokens that end a completion; the one met is its last token.</summary>
-    public IReadOnlyList<int> StopTokens { get; init; } = [];
-    /// <summary>Same seed, same prompt index, same text, whatever else is in the batch.</summary>
-    public ulong Seed { get; init; }
-}
 
 public enum FinishReason { Stop, Length }
 
@@ -27,14 +11,53 @@ public enum FinishReason { Stop, Length }
 /// <param name="Finish">Why it ended.</param>
 public sealed record Completion(int[] Tokens, float[] LogProbs, FinishReason Finish);
 
-/// <summary>Generates from a decoder with a key/value cache, many prompts at once, refilling slots as completions end.</summary>
+/// <summary>
+/// Generates from a decoder with a key/value cache, many prompts at once, refilling slots as completions end. A prompt and its completion
+/// together never exceed the model's context; a completion that reaches its end finishes with <see cref="FinishReason.Length"/>.
+/// The cache lives for one call. One call at a time per decoder.
+/// </summary>
 public sealed class InferenceEngine(Decoder model, int maxBatch = 64)
 {
+    private readonly int maxBatch = maxBatch > 0 ? maxBatch : throw new ArgumentOutOfRangeException(nameof(maxBatch), maxBatch, "Expected 1 or more.");
+
     /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, i).</summary>
-    /// <exception cref="ArgumentException">A prompt is empty or leaves no room in the context.</exception>
-    public Completion[] Generate(IReadOnlyList<int[]> prompts, SamplingOptions options, CancellationToken cancel = default) =>
-        throw new NotImplementedException($"{model} {maxBatch}");
+    /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
+    public Completion[] Generate(IReadOnlyList<int[]> prompts, SamplingOptions options, CancellationToken cancel = default)
+    {
+        var sampler = new Sampler(options, model.Config.VocabSize);
+        for (var i = 0; i < prompts.Count; i++) RequireUsable(model.Config, prompts[i], i);
+        return prompts.Count == 0 ? [] : new BatchRun(model, sampler, prompts, options, Math.Min(maxBatch, prompts.Count)).Complete(cancel);
+    }
 
     /// <summary>Tokens of one completion as they are chosen; equal to <see cref="Generate"/> of that prompt alone.</summary>
-    public IEnumerable<int> Stream(int[] prompt, SamplingOptions options, CancellationToken cancel = default) => throw new NotImplementedException();
+    /// <exception cref="ArgumentException">As <see cref="Generate"/>.</exception>
+    public IEnumerable<int> Stream(int[] prompt, SamplingOptions options, CancellationToken cancel = default)
+    {
+        RequireUsable(model.Config, prompt, 0);
+        var sampler = new Sampler(options, model.Config.VocabSize);
+        return Tokens();
+
+        IEnumerable<int> Tokens()
+        {
+            using var sequence = new CachedSequence(model, prompt.Length + RoomFor(model.Config, prompt, options));
+            foreach (var token in sequence.Continue(prompt, sampler, options, 0, cancel)) yield return token;
+        }
+    }
+
+    /// <summary>The random number that chooses token <paramref name="position"/> of a completion, a function of its arguments alone.</summary>
+    internal static double Uniform(ulong seed, int index, int position) => CounterRandom.Uniform(CounterRandom.Hash(seed, (ulong)index), (ulong)position);
+
+    /// <summary>How many tokens may follow a prompt: what was asked for, as far as the context reaches.</summary>
+    internal static int RoomFor(ModelConfig config, int[] prompt, SamplingOptions options) =>
+        Math.Min(options.MaxTokens, config.MaxPositionEmbeddings - prompt.Length);
+
+    internal static void RequireUsable(ModelConfig config, int[] prompt, int index)
+    {
+        if (prompt.Length == 0) throw new ArgumentException($"Prompt {index} is empty; expected at least one token.", nameof(prompt));
+        if (prompt.Length >= config.MaxPositionEmbeddings)
+            throw new ArgumentException($"Prompt {index} has {prompt.Length} tokens and the model's context {config.MaxPositionEmbeddings}; expected room for at least one more.", nameof(prompt));
+        foreach (var id in prompt)
+            if ((uint)id >= (uint)config.VocabSize)
+                throw new ArgumentException($"Prompt {index} holds the id {id}; the model's vocabulary ends at {config.VocabSize - 1}. Is this the model's own tokenizer?", nameof(prompt));
+    }
 }

@@ -2,42 +2,65 @@ using Gpt35.Kernels;
 
 namespace Gpt35.Model;
 
-/// <summary>The GPT-3 decoder on the <c>cpu</c> backend: forward and backward written out by hand, and the cached forward pass for generation.</summary>
-public sealed class Decoder : ITrainableModel
+/// <summary>
+/// The GPT-3 decoder (Brown et al. 2020, section 2.1; Radford et al. 2019) on the <c>cpu</c> backend: learned positions,
+/// pre-LayerNorm, causal multi-head attention, GELU feed-forward, final LayerNorm, output tied to the embedding, or a scalar head in its place.
+/// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs.
+/// One thread at a time.
+/// </summary>
+public sealed unsafe partial class Decoder : ITrainableModel
 {
-    /// <summary>A model with GPT-2 initialisation: N(0, 0.02), residual projections N(0, 0.02/√(2L)), biases 0, norms 1; scalar head N(0, 1/√(D+1)).</summary>
-    public static Decoder Create(ModelConfig config, ulong seed, WorkerPool pool) => throw new NotImplementedException();
+    private readonly WorkerPool pool;
+    private readonly DecoderLayout.Block[] blocks;
 
-    public ModelConfig Config => throw new NotImplementedException();
-    public ParameterSet Parameters => throw new NotImplementedException();
-    public TokenScores Forward(TokenBatch batch, ForwardRequest what) => throw new NotImplementedException();
-    public void Backward(in TokenGradients gradients) => throw new NotImplementedException();
+    private Decoder(ModelConfig config, WorkerPool pool)
+    {
+        config.Validate();
+        Config = config;
+        this.pool = pool;
+        Parameters = new ParameterSet(DecoderLayout.Parameters(config));
+        blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => DecoderLayout.BlockOf(Parameters, layer))];
+        saved = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new BlockActivations())];
+    }
+
+    /// <summary>A new model with GPT-2's initialisation (see <see cref="DecoderLayout.Initialize"/>).</summary>
+    /// <exception cref="InvalidDataException">The configuration contradicts itself.</exception>
+    public static Decoder Create(ModelConfig config, ulong seed, WorkerPool pool)
+    {
+        var model = new Decoder(config, pool);
+        DecoderLayout.Initialize(model.Parameters, config, seed);
+        return model;
+    }
+
+    /// <summary>A model whose weights the caller fills in; all zeros until then.</summary>
+    internal static Decoder CreateEmpty(ModelConfig config, WorkerPool pool) => new(config, pool);
 
     /// <summary>
-    /// Appends tokens to cache slots and gives the next-token logits after the last new token of each.
-    /// A slot may receive one token (decoding) or many (its prompt); results do not depend on the other slots of the call.
+    /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
+    /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model.
     /// </summary>
-    /// <param name="cache">Keys and values so far.</param>
-    /// <param name="slots">Which slot each sequence is in, (B,).</param>
-    /// <param name="starts">Where each sequence's new tokens start in <paramref name="tokens"/>, and their number at the end, (B + 1,).</param>
-    /// <param name="tokens">New tokens end to end.</param>
-    /// <param name="logits">Receives (B, V), row-major.</param>
-    public void Extend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, Span<float> logits) =>
-        throw new NotImplementedException();
+    public Decoder CloneWithHead(int scalars, ulong seed)
+    {
+        var clone = Create(Config with { NumScalars = scalars }, seed, pool);
+        clone.Parameters.CopyFrom(Parameters);
+        return clone;
+    }
 
-    public void Dispose() => throw new NotImplementedException();
-}
+    public ModelConfig Config { get; }
+    public ParameterSet Parameters { get; }
 
-/// <summary>Keys and values of a number of sequences, each in a slot of fixed capacity.</summary>
-public sealed class KvCache(ModelConfig config, int slots, int capacity) : IDisposable
-{
-    public int Slots => slots;
-    /// <summary>Most tokens a slot holds.</summary>
-    public int Capacity => capacity;
-    public ModelConfig Config => config;
-    /// <summary>Tokens in the slot.</summary>
-    public int Length(int slot) => throw new NotImplementedException();
-    /// <summary>Drops all tokens of the slot from <paramref name="length"/> on.</summary>
-    public void Truncate(int slot, int length = 0) => throw new NotImplementedException();
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        Parameters.Dispose();
+        foreach (var block in saved) block.Dispose();
+        foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits,
+                     logSumExp, logProbs, entropies, scalars, gradient, branchGradient, wideGradient, normGradient, rowGradient, rowNormGradient])
+            buffer.Dispose();
+    }
+
+    private float* Weight(long offset) => Parameters.ValuePointer + offset;
+    private float* Gradient(long offset) => Parameters.GradientPointer + offset;
+    private Matrix WeightMatrix(long offset, int rows, int columns) => new(Weight(offset), rows, columns);
+    private Matrix GradientMatrix(long offset, int rows, int columns) => new(Gradient(offset), rows, columns);
+    private long OffsetOf(string name) => Parameters[name].Offset;
 }

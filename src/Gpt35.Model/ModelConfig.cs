@@ -23,5 +23,30 @@ public sealed record ModelConfig
     public int NumScalars { get; init; }
 
     /// <summary>K: width of one head.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
     public int HeadSize => HiddenSize / NumAttentionHeads;
+
+    /// <exception cref="InvalidDataException">A value is out of range or two contradict each other.</exception>
+    public void Validate()
+    {
+        Positive(VocabSize, "vocab_size");
+        Positive(HiddenSize, "hidden_size");
+        Positive(NumHiddenLayers, "num_hidden_layers");
+        Positive(NumAttentionHeads, "num_attention_heads");
+        Positive(MaxPositionEmbeddings, "max_position_embeddings");
+        Positive(IntermediateSize, "intermediate_size");
+        if (HiddenSize % NumAttentionHeads != 0)
+            throw new InvalidDataException($"hidden_size {HiddenSize} is not a multiple of num_attention_heads {NumAttentionHeads}; every head needs the same width.");
+        if (!(ResidDropout is >= 0 and < 1))
+            throw new InvalidDataException($"resid_dropout is {ResidDropout}; expected a rate from 0 to below 1.");
+        if (!(LayerNormEps > 0))
+            throw new InvalidDataException($"layer_norm_eps is {LayerNormEps}; expected a positive number such as 1e-5.");
+        if (NumScalars < 0)
+            throw new InvalidDataException($"num_scalars is {NumScalars}; expected 0 (a language model) or the number of outputs of the scalar head.");
+    }
+
+    private static void Positive(int value, string name)
+    {
+        if (value < 1) throw new InvalidDataException($"{name} is {value}; expected a whole number from 1 up.");
+    }
 }

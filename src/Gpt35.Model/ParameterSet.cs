@@ -1,3 +1,5 @@
+using Gpt35.Kernels;
+
 namespace Gpt35.Model;
 
 /// <summary>One named tensor inside the flat buffer.</summary>
@@ -5,24 +7,67 @@ namespace Gpt35.Model;
 /// <param name="Shape">Row-major shape.</param>
 /// <param name="Offset">First element in the flat buffer.</param>
 /// <param name="Decays">Whether weight decay applies (matrices: yes; biases and norms: no).</param>
-public sealed record Parameter(string Name, int[] Shape, int Offset, bool Decays)
+public sealed record Parameter(string Name, int[] Shape, long Offset, bool Decays)
 {
-    public int Count { get; } = Shape.Aggregate(1, (a, b) => checked(a * b));
+    public long Count { get; } = Shape.Aggregate(1L, (a, b) => checked(a * b));
 }
 
 /// <summary>All parameters of a model in one flat, 64-byte-aligned native buffer, and their gradients beside it.</summary>
 public sealed unsafe class ParameterSet : IDisposable
 {
-    public IReadOnlyList<Parameter> All => throw new NotImplementedException();
+    private readonly NativeBuffer<float> values;
+    private readonly Dictionary<string, Parameter> byName;
+    private NativeBuffer<float>? gradients;
+
+    internal ParameterSet(IReadOnlyList<Parameter> all)
+    {
+        All = all;
+        byName = all.ToDictionary(p => p.Name);
+        Count = all.Sum(p => p.Count);
+        values = new NativeBuffer<float>(Count);
+    }
+
+    /// <summary>Every parameter, in the order of the flat buffer and without gaps.</summary>
+    public IReadOnlyList<Parameter> All { get; }
+
     /// <summary>Number of parameters in all.</summary>
-    public int Count => throw new NotImplementedException();
-    public Span<float> Values => throw new NotImplementedException();
-    public Span<float> Gradients => throw new NotImplementedException();
-    public Parameter this[string name] => throw new NotImplementedException();
-    public Span<float> ValuesOf(Parameter parameter) => Values.Slice(parameter.Offset, parameter.Count);
-    public Span<float> GradientsOf(Parameter parameter) => Gradients.Slice(parameter.Offset, parameter.Count);
+    public long Count { get; }
+
+    public Span<float> Values => values.Span;
+
+    /// <summary>Gradients, allocated when first asked for, so that a model that only generates does not pay for them.</summary>
+    public Span<float> Gradients => GradientBuffer.Span;
+
+    public float* ValuePointer => values.Pointer;
+    public float* GradientPointer => GradientBuffer.Pointer;
+
+    /// <exception cref="KeyNotFoundException">No parameter has this name.</exception>
+    public Parameter this[string name] => byName[name];
+
+    public bool Contains(string name) => byName.ContainsKey(name);
+    public Span<float> ValuesOf(Parameter parameter) => new(ValuePointer + parameter.Offset, checked((int)parameter.Count));
+    public Span<float> GradientsOf(Parameter parameter) => new(GradientPointer + parameter.Offset, checked((int)parameter.Count));
     public void ZeroGradients() => Gradients.Clear();
+
     /// <summary>Copies every parameter that both sets have under the same name and shape; returns the names left untouched here.</summary>
-    public IReadOnlyList<string> CopyFrom(ParameterSet other) => throw new NotImplementedException();
-    public void Dispose() => throw new NotImplementedException();
+    public IReadOnlyList<string> CopyFrom(ParameterSet other)
+    {
+        var untouched = new List<string>();
+        foreach (var parameter in All)
+        {
+            if (other.byName.TryGetValue(parameter.Name, out var source) && source.Shape.AsSpan().SequenceEqual(parameter.Shape))
+                other.ValuesOf(source).CopyTo(ValuesOf(parameter));
+            else
+                untouched.Add(parameter.Name);
+        }
+        return untouched;
+    }
+
+    public void Dispose()
+    {
+        values.Dispose();
+        gradients?.Dispose();
+    }
+
+    private NativeBuffer<float> GradientBuffer => gradients ??= new NativeBuffer<float>(Count);
 }

@@ -1,0 +1,69 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Gpt35.Data;
+
+/// <summary>Writes records as JSONL that <see cref="RecordReader"/> reads back to equal records. The file appears under its name when it is complete.</summary>
+public static class JsonlWriter
+{
+    // The file is data, not a web page: letters beyond ASCII stay readable.
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Rows {"text": …}.</summary>
+    public static void WriteText(string path, IEnumerable<string> documents) =>
+        Write(path, documents, static (json, text) => json.WriteString("text", text));
+
+    /// <summary>Rows {"messages": [{"role": …, "content": …}, …]}.</summary>
+    public static void WriteDemonstrations(string path, IEnumerable<Demonstration> demonstrations) =>
+        Write(path, demonstrations, static (json, row) => Messages(json, "messages", row.Messages));
+
+    /// <summary>Rows {"prompt": [messages], "completions": [texts], "ranks": [numbers]}.</summary>
+    public static void WriteRankings(string path, IEnumerable<Ranking> rankings) => Write(path, rankings, static (json, row) =>
+    {
+        Messages(json, "prompt", row.Prompt);
+        json.WriteStartArray("completions");
+        foreach (var completion in row.Completions) json.WriteStringValue(completion);
+        json.WriteEndArray();
+        json.WriteStartArray("ranks");
+        foreach (var rank in row.Ranks) json.WriteNumberValue(rank);
+        json.WriteEndArray();
+    });
+
+    /// <summary>Rows {"prompt": [messages]}.</summary>
+    public static void WritePrompts(string path, IEnumerable<PromptRecord> prompts) =>
+        Write(path, prompts, static (json, row) => Messages(json, "prompt", row.Messages));
+
+    /// <summary>Rows {"prompt": [messages], "completion": …}, which read back as demonstrations.</summary>
+    public static void WriteCompletions(string path, IEnumerable<CompletionRecord> completions) => Write(path, completions, static (json, row) =>
+    {
+        Messages(json, "prompt", row.Prompt);
+        json.WriteString("completion", row.Completion);
+    });
+
+    private static void Write<T>(string path, IEnumerable<T> rows, Action<Utf8JsonWriter, T> columns) => AtomicFile.Write(path, stream =>
+    {
+        using var json = new Utf8JsonWriter(stream, Options);
+        foreach (var row in rows)
+        {
+            json.WriteStartObject();
+            columns(json, row);
+            json.WriteEndObject();
+            json.Flush();
+            stream.WriteByte((byte)'\n');
+            json.Reset();
+        }
+    });
+
+    private static void Messages(Utf8JsonWriter json, string name, IReadOnlyList<Message> messages)
+    {
+        json.WriteStartArray(name);
+        foreach (var message in messages)
+        {
+            json.WriteStartObject();
+            json.WriteString("role", message.Role switch { Role.System => "system", Role.User => "user", _ => "assistant" });
+            json.WriteString("content", message.Content);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+}

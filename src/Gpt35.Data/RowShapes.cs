@@ -1,0 +1,107 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+
+namespace Gpt35.Data;
+
+/// <summary>A record made of a row, or null and the reason to leave the row out. Throws when the row has no known shape.</summary>
+internal delegate T? RowParser<T>(in Row row, out string reason) where T : class;
+
+/// <summary>The shapes a row may have, by its columns.</summary>
+internal static class RowShapes
+{
+    private static readonly string[] AnswerColumns = ["completion", "output", "response"], ConversationColumns = ["messages", "conversations"];
+
+    public static string? Text(in Row row, out string reason)
+    {
+        reason = "the text is empty";
+        var column = row.Has("text") ? "text" : "content";
+        if (!row.Has(column)) throw Unknown(row, "\"text\" or \"content\"");
+        var text = Turns.String(row, column);
+        return string.IsNullOrWhiteSpace(text) ? null : text;
+    }
+
+    public static Demonstration? Demonstration(in Row row, out string reason)
+    {
+        reason = "the answer is empty";
+        IReadOnlyList<Message> messages;
+        if (Find(row, ConversationColumns, out var conversation)) messages = Turns.Conversation(row, conversation);
+        else if (HasPrompt(row) && Find(row, AnswerColumns, out var answer)) messages = [.. PromptOf(row), .. Turns.Answer(row, answer)];
+        else throw Unknown(row, "\"messages\", or \"prompt\" + \"completion\", or \"instruction\" (+ \"input\") + \"output\" or \"response\"");
+        var last = messages.LastOrDefault(message => message.Role == Role.Assistant)
+            ?? throw row.Fault("a conversation without an assistant turn", "at least one to learn from", "Drop the row or add the answer");
+        return string.IsNullOrWhiteSpace(last.Content) ? null : new Demonstration(messages);
+    }
+
+    public static Ranking? Ranking(in Row row, out string reason)
+    {
+        if (row.Has("completions") && row.Has("ranks") && HasPrompt(row)) return Ranked(row, out reason);
+        if (!row.Has("chosen") || !row.Has("rejected"))
+            throw Unknown(row, "\"prompt\" + \"completions\" + \"ranks\", or \"chosen\" + \"rejected\" (with \"prompt\", or as transcripts)");
+
+        var chosen = Turns.Candidate(row, "chosen");
+        var rejected = Turns.Candidate(row, "rejected");
+        if (chosen.Prompt is null != rejected.Prompt is null)
+            throw row.Fault("one of \"chosen\" and \"rejected\" with its prompt and one without", "both of one kind", "Correct this row");
+        if (chosen.Prompt is null && !HasPrompt(row))
+            throw row.Fault("\"chosen\" and \"rejected\" without a prompt", "a column \"prompt\", or transcripts that start with \"\\n\\nHuman:\"", "Add the prompt");
+
+        reason = "\"chosen\" and \"rejected\" answer different prompts";
+        if (chosen.Prompt is not null && !chosen.Prompt.SequenceEqual(rejected.Prompt!)) return null;
+        reason = "\"chosen\" and \"rejected\" are the same text";
+        if (chosen.Text == rejected.Text) return null;
+        return new Ranking(chosen.Prompt ?? PromptOf(row), [chosen.Text, rejected.Text], [1, 2]);
+    }
+
+    public static PromptRecord? Prompt(in Row row, out string reason)
+    {
+        reason = "there is no user turn to answer";
+        IReadOnlyList<Message> messages;
+        if (HasPrompt(row)) messages = PromptOf(row);
+        else if (Find(row, ConversationColumns, out var conversation)) messages = Turns.Conversation(row, conversation);
+        else if (row.Has("chosen")) messages = Turns.Candidate(row, "chosen").Prompt ?? throw Unknown(row, "\"prompt\" beside \"chosen\"");
+        else throw Unknown(row, "\"prompt\", \"instruction\" or \"messages\"");
+        messages = Turns.WithoutAnswer(messages);
+        return messages.Any(message => message.Role == Role.User) ? new PromptRecord(messages) : null;
+    }
+
+    private static Ranking? Ranked(in Row row, out string reason)
+    {
+        var completions = new List<string>();
+        foreach (var value in List(row, "completions"))
+            completions.Add(value.ValueKind == JsonValueKind.String ? value.GetString()! : throw row.Fault("a completion that is not text", "a list of strings", "Correct \"completions\""));
+        var ranks = new List<int>();
+        foreach (var value in List(row, "ranks"))
+            ranks.Add(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var rank) && rank >= 1 ? rank : throw row.Fault($"the rank {value.GetRawText()}", "whole numbers from 1 (best)", "Correct \"ranks\""));
+        if (completions.Count != ranks.Count || completions.Count < 2)
+            throw row.Fault($"{completions.Count} completions and {ranks.Count} ranks", "two or more completions and as many ranks", "Correct this row");
+        reason = "all completions have the same rank";
+        return ranks.All(rank => rank == ranks[0]) ? null : new Ranking(PromptOf(row), completions, ranks);
+    }
+
+    private static bool HasPrompt(in Row row) => row.Has("prompt") || row.Has("instruction");
+
+    private static IReadOnlyList<Message> PromptOf(in Row row)
+    {
+        if (row.Has("prompt")) return Turns.Prompt(row, "prompt");
+        var instruction = Turns.String(row, "instruction");
+        var input = row.Has("input") ? Turns.String(row, "input") : "";
+        return [Message.User(string.IsNullOrWhiteSpace(input) ? instruction : $"{instruction}\n\n{input}")];
+    }
+
+    private static JsonElement.ArrayEnumerator List(in Row row, string column)
+    {
+        var value = row.Value.GetProperty(column);
+        return value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw row.Fault($"\"{column}\" that is not a list", "a list", "Correct this row");
+    }
+
+    private static bool Find(in Row row, string[] columns, [NotNullWhen(true)] out string? column)
+    {
+        column = null;
+        foreach (var name in columns)
+            if (row.Has(name)) { column = name; return true; }
+        return false;
+    }
+
+    private static InvalidDataException Unknown(in Row row, string expected) =>
+        row.Fault($"a row with the columns {row.Columns}", expected, "Rename the columns");
+}

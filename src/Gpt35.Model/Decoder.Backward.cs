@@ -1,0 +1,119 @@
+using Gpt35.Kernels;
+
+namespace Gpt35.Model;
+
+public sealed unsafe partial class Decoder
+{
+    private readonly GrowingBuffer gradient = new(), branchGradient = new(), wideGradient = new(), normGradient = new();
+    private readonly GrowingBuffer rowGradient = new(), rowNormGradient = new();
+
+    public void Backward(in TokenGradients gradients)
+    {
+        if (lastBatch is not { } batch)
+            throw new InvalidOperationException("Backward needs a Forward with ForBackward before it, and only once.");
+        if (!gradients.Entropy.IsEmpty && !lastRequest.Entropy)
+            throw new InvalidOperationException("A gradient of the entropy needs a Forward that was asked for it.");
+        lastBatch = null;                                   // the buffers below overwrite what a second call would need
+        int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
+
+        // Head and final norm, on the scored rows only.
+        var dh = rowNormGradient.Reserve((long)n * d);
+        new Span<float>(dh, n * d).Clear();
+        if (!gradients.LogProb.IsEmpty || !gradients.Entropy.IsEmpty) BackwardVocabulary(batch, gradients, dh);
+        if (!gradients.Scalars.IsEmpty) BackwardScalars(n, gradients.Scalars, dh);
+        var dRows = rowGradient.Reserve((long)n * d);
+        LayerNorm.Backward(pool, dh, finalRows.Pointer, Weight(OffsetOf(DecoderLayout.FinalNormScale)), finalMean.Pointer, finalInverseDeviation.Pointer, n, d,
+            dRows, false, Gradient(OffsetOf(DecoderLayout.FinalNormScale)), Gradient(OffsetOf(DecoderLayout.FinalNormShift)));
+
+        var dx = gradient.Reserve((long)tokens * d);
+        new Span<float>(dx, checked(tokens * d)).Clear();
+        for (var i = 0; i < n; i++)
+        {
+            float* from = dRows + (long)i * d, to = dx + (long)batch.ScoredRows[i] * d;
+            for (var j = 0; j < d; j++) to[j] += from[j];
+        }
+        for (var layer = blocks.Length - 1; layer >= 0; layer--)
+            BackwardBlock(layer, layer == 0 ? embedded.Pointer : saved[layer - 1].Output, dx, batch);
+
+        ApplyDropout(dx, (long)tokens * d, lastRequest, place: 0);
+        fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
+            Embedding.Backward(dx, ids, starts, batch.SequenceCount, d,
+                Gradient(OffsetOf(DecoderLayout.TokenEmbedding)), Gradient(OffsetOf(DecoderLayout.PositionEmbedding)));
+    }
+
+    /// <summary>Turns <paramref name="dx"/>, the gradient of the block's output, into the gradient of its input <paramref name="x"/>, (T, D).</summary>
+    private void BackwardBlock(int layer, float* x, float* dx, TokenBatch batch)
+    {
+        int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize;
+        var block = blocks[layer];
+        var a = saved[layer];
+        var dNorm = normGradient.Reserve((long)tokens * d);
+        var dWide = wideGradient.Reserve((long)tokens * Math.Max(f, 3 * d));
+
+        // output = middle + dropout(GELU(norm2·Up + b)·Down + b)
+        var dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 2);
+        BackwardLinear(a.Activated, dBranch, tokens, f, d, block.DownWeight, block.DownBias, dWide);
+        Gelu.Backward(pool, a.Up, dWide, (long)tokens * f, dWide);
+        BackwardLinear(a.Norm2, dWide, tokens, d, f, block.UpWeight, block.UpBias, dNorm);
+        LayerNorm.Backward(pool, dNorm, a.Middle, Weight(block.Norm2Scale), a.Norm2Mean, a.Norm2InverseDeviation, tokens, d,
+            dx, true, Gradient(block.Norm2Scale), Gradient(block.Norm2Shift));
+
+        // middle = x + dropout(Attention(norm1·Qkv + b)·Out + b)
+        dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 1);
+        BackwardLinear(a.Attended, dBranch, tokens, d, d, block.OutWeight, block.OutBias, dNorm);
+        fixed (int* starts = batch.SequenceStarts)
+            CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadSize, dWide);
+        BackwardLinear(a.Norm1, dWide, tokens, d, 3 * d, block.QkvWeight, block.QkvBias, dNorm);
+        LayerNorm.Backward(pool, dNorm, x, Weight(block.Norm1Scale), a.Norm1Mean, a.Norm1InverseDeviation, tokens, d,
+            dx, true, Gradient(block.Norm1Scale), Gradient(block.Norm1Shift));
+    }
+
+    /// <summary>y = x·W + b: dW += xᵀ·dy, db += Σ dy, dx = dy·Wᵀ.</summary>
+    private void BackwardLinear(float* x, float* dy, int tokens, int inputs, int outputs, long weight, long bias, float* dx)
+    {
+        var dyMatrix = new Matrix(dy, tokens, outputs);
+        Gemm.Multiply(pool, new Matrix(x, tokens, inputs).T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
+        VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
+        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, new Matrix(dx, tokens, inputs));
+    }
+
+    /// <summary>The gradient that enters a residual branch: dx itself, or its copy under the branch's dropout mask.</summary>
+    private float* BranchGradient(float* dx, long count, int place)
+    {
+        if (lastRequest.DropoutKey is null || Config.ResidDropout == 0) return dx;
+        var masked = branchGradient.Reserve(count);
+        Buffer.MemoryCopy(dx, masked, count * sizeof(float), count * sizeof(float));
+        ApplyDropout(masked, count, lastRequest, place);
+        return masked;
+    }
+
+    private void BackwardVocabulary(TokenBatch batch, in TokenGradients gradients, float* dh)
+    {
+        int n = batch.ScoredCount, d = Config.HiddenSize, v = Config.VocabSize;
+        var embedding = OffsetOf(DecoderLayout.TokenEmbedding);
+        fixed (int* targets = batch.Targets)
+        fixed (float* dLogProb = gradients.LogProb, dEntropy = gradients.Entropy)
+            for (var from = 0; from < n; from += LogitChunkRows)
+            {
+                var rows = Math.Min(LogitChunkRows, n - from);
+                // A batch of one chunk still has its logits from the forward pass.
+                var chunk = n <= LogitChunkRows ? new Matrix(logits.Pointer, rows, v) : LogitsOf(finalNorm.Pointer, from, rows);
+                VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
+                    entropies.Pointer == null ? null : entropies.Pointer + from,
+                    gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
+                Gemm.Multiply(pool, chunk, WeightMatrix(embedding, v, d), new Matrix(dh + (long)from * d, rows, d), true);
+                Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(embedding, v, d), true);
+            }
+    }
+
+    private void BackwardScalars(int n, ReadOnlySpan<float> dScalars, float* dh)
+    {
+        int s = Config.NumScalars, d = Config.HiddenSize;
+        var score = OffsetOf(DecoderLayout.Score);
+        fixed (float* ds = dScalars)
+        {
+            Gemm.Multiply(pool, new Matrix(ds, n, s), WeightMatrix(score, s, d), new Matrix(dh, n, d), true);
+            Gemm.Multiply(pool, new Matrix(ds, n, s).T, new Matrix(finalNorm.Pointer, n, d), GradientMatrix(score, s, d), true);
+        }
+    }
+}

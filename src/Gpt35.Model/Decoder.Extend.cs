@@ -1,0 +1,110 @@
+using Gpt35.Kernels;
+
+namespace Gpt35.Model;
+
+public sealed unsafe partial class Decoder
+{
+    /// <summary>
+    /// Appends tokens to cache slots and gives the next-token logits after the last new token of each.
+    /// A slot may receive one token (decoding) or many (its prompt); results do not depend on the other slots of the call.
+    /// </summary>
+    /// <param name="cache">Keys and values so far.</param>
+    /// <param name="slots">Which slot each sequence is in, all different, (B,).</param>
+    /// <param name="starts">Where each sequence's new tokens start in <paramref name="tokens"/>, and their number at the end, (B + 1,).</param>
+    /// <param name="tokens">New tokens end to end, at least one for each sequence.</param>
+    /// <param name="logits">Receives (B, V), row-major.</param>
+    /// <exception cref="ArgumentException">A sequence outgrows its slot, a slot is named twice, or an id is outside the vocabulary.</exception>
+    public void Extend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, Span<float> logits)
+    {
+        CheckExtend(cache, slots, starts, tokens, logits);
+        int t = tokens.Length, d = Config.HiddenSize, v = Config.VocabSize;
+        Span<int> rowSlots = t <= 1024 ? stackalloc int[t] : new int[t], lengths = t <= 1024 ? stackalloc int[t] : new int[t];
+        var x = embedded.Reserve((long)t * d);
+        for (var b = 0; b < slots.Length; b++)
+            for (var row = starts[b]; row < starts[b + 1]; row++)
+            {
+                rowSlots[row] = slots[b];
+                lengths[row] = cache.Length(slots[b]) + row - starts[b] + 1;
+                EmbedRow(tokens[row], lengths[row] - 1, x + (long)row * d);
+            }
+
+        for (var layer = 0; layer < blocks.Length; layer++)
+            x = ExtendBlock(layer, x, t, cache, rowSlots, lengths);
+        for (var b = 0; b < slots.Length; b++) cache.Grow(slots[b], starts[b + 1] - starts[b]);
+
+        var last = finalRows.Reserve((long)slots.Length * d);
+        for (var b = 0; b < slots.Length; b++)
+            new ReadOnlySpan<float>(x + (long)(starts[b + 1] - 1) * d, d).CopyTo(new Span<float>(last + (long)b * d, d));
+        var h = finalNorm.Reserve((long)slots.Length * d);
+        LayerNorm.Forward(pool, last, Weight(OffsetOf(DecoderLayout.FinalNormScale)), Weight(OffsetOf(DecoderLayout.FinalNormShift)),
+            Config.LayerNormEps, slots.Length, d, h, finalMean.Reserve(slots.Length), finalInverseDeviation.Reserve(slots.Length));
+        fixed (float* found = logits)
+            Gemm.Multiply(pool, new Matrix(h, slots.Length, d), WeightMatrix(OffsetOf(DecoderLayout.TokenEmbedding), v, d).T, new Matrix(found, slots.Length, v));
+    }
+
+    private void EmbedRow(int token, int position, float* x)
+    {
+        var d = Config.HiddenSize;
+        float* word = Weight(OffsetOf(DecoderLayout.TokenEmbedding)) + (long)token * d, place = Weight(OffsetOf(DecoderLayout.PositionEmbedding)) + (long)position * d;
+        for (var i = 0; i < d; i++) x[i] = word[i] + place[i];
+    }
+
+    private float* ExtendBlock(int layer, float* x, int t, KvCache cache, ReadOnlySpan<int> rowSlots, ReadOnlySpan<int> rowLengths)
+    {
+        int d = Config.HiddenSize, f = Config.IntermediateSize;
+        var block = blocks[layer];
+        var a = saved[layer & 1];
+        lastBatch = null;
+        a.Reserve(Config, t);
+
+        LayerNorm.Forward(pool, x, Weight(block.Norm1Scale), Weight(block.Norm1Shift), Config.LayerNormEps, t, d, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
+        Gemm.Multiply(pool, new Matrix(a.Norm1, t, d), WeightMatrix(block.QkvWeight, d, 3 * d), new Matrix(a.Qkv, t, 3 * d), false, Weight(block.QkvBias));
+        float** keys = stackalloc float*[Math.Min(t, 1024)], values = stackalloc float*[Math.Min(t, 1024)];
+        for (var row = 0; row < t; row++)
+        {
+            var place = (long)(rowLengths[row] - 1) * d;
+            var qkv = a.Qkv + (long)row * 3 * d;
+            new ReadOnlySpan<float>(qkv + d, d).CopyTo(new Span<float>(cache.Keys(layer, rowSlots[row]) + place, d));
+            new ReadOnlySpan<float>(qkv + 2 * d, d).CopyTo(new Span<float>(cache.Values(layer, rowSlots[row]) + place, d));
+        }
+        fixed (int* lengths = rowLengths)
+            for (var from = 0; from < t; from += 1024)
+            {
+                var rows = Math.Min(1024, t - from);
+                for (var i = 0; i < rows; i++)
+                {
+                    keys[i] = cache.Keys(layer, rowSlots[from + i]);
+                    values[i] = cache.Values(layer, rowSlots[from + i]);
+                }
+                CausalAttention.Decode(pool, a.Qkv + (long)from * 3 * d, 3 * d, keys, values, lengths + from, rows,
+                    Config.NumAttentionHeads, Config.HeadSize, a.Attended + (long)from * d, d);
+            }
+        Gemm.Multiply(pool, new Matrix(a.Attended, t, d), WeightMatrix(block.OutWeight, d, d), new Matrix(a.Middle, t, d), false, Weight(block.OutBias));
+        VectorMath.Add(pool, x, (long)t * d, a.Middle);
+
+        LayerNorm.Forward(pool, a.Middle, Weight(block.Norm2Scale), Weight(block.Norm2Shift), Config.LayerNormEps, t, d, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
+        Gemm.Multiply(pool, new Matrix(a.Norm2, t, d), WeightMatrix(block.UpWeight, d, f), new Matrix(a.Up, t, f), false, Weight(block.UpBias));
+        Gelu.Forward(pool, a.Up, (long)t * f, a.Activated);
+        Gemm.Multiply(pool, new Matrix(a.Activated, t, f), WeightMatrix(block.DownWeight, f, d), new Matrix(a.Output, t, d), false, Weight(block.DownBias));
+        VectorMath.Add(pool, a.Middle, (long)t * d, a.Output);
+        return a.Output;
+    }
+
+    private void CheckExtend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, ReadOnlySpan<float> logits)
+    {
+        if (Config.NumScalars > 0) throw new InvalidOperationException("A model with a scalar head does not generate.");
+        if (starts.Length != slots.Length + 1 || starts[^1] != tokens.Length || slots.IsEmpty)
+            throw new ArgumentException($"{slots.Length} slots need {slots.Length + 1} starts that end at the number of tokens, {tokens.Length}.");
+        if (logits.Length != (long)slots.Length * Config.VocabSize)
+            throw new ArgumentException($"The logits need {slots.Length} × {Config.VocabSize} floats; {logits.Length} given.");
+        CheckIds(tokens);
+        for (var b = 0; b < slots.Length; b++)
+        {
+            var fresh = starts[b + 1] - starts[b];
+            if (fresh < 1) throw new ArgumentException($"Slot {slots[b]} receives no token.");
+            if (cache.Length(slots[b]) + fresh > cache.Capacity)
+                throw new ArgumentException($"Slot {slots[b]} holds {cache.Length(slots[b])} tokens; {fresh} more exceed its capacity of {cache.Capacity}.");
+            if (slots[..b].Contains(slots[b])) throw new ArgumentException($"Slot {slots[b]} is named twice.");
+        }
+    }
+}

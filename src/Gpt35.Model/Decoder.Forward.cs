@@ -1,0 +1,147 @@
+using Gpt35.Kernels;
+
+namespace Gpt35.Model;
+
+public sealed unsafe partial class Decoder
+{
+    /// <summary>Logits of about this many floats exist at a time; N×V is never stored when it is larger.</summary>
+    private const int LogitChunkFloats = 1 << 20;
+
+    private readonly BlockActivations[] saved;
+    private readonly GrowingBuffer embedded = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
+    private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
+    private TokenBatch? lastBatch;
+    private ForwardRequest lastRequest;
+
+    public TokenScores Forward(TokenBatch batch, ForwardRequest what)
+    {
+        Check(batch, what);
+        int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
+        lastBatch = what.ForBackward ? batch : null;
+        lastRequest = what;
+
+        var x = Embed(batch, what);
+        for (var layer = 0; layer < blocks.Length; layer++)
+            x = ForwardBlock(layer, x, batch, what);
+
+        // Only scored rows go on: final norm, then the head.
+        var rows = finalRows.Reserve((long)n * d);
+        for (var i = 0; i < n; i++)
+            new ReadOnlySpan<float>(x + (long)batch.ScoredRows[i] * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
+        var h = finalNorm.Reserve((long)n * d);
+        LayerNorm.Forward(pool, rows, Weight(OffsetOf(DecoderLayout.FinalNormScale)), Weight(OffsetOf(DecoderLayout.FinalNormShift)),
+            Config.LayerNormEps, n, d, h, finalMean.Reserve(n), finalInverseDeviation.Reserve(n));
+        return new TokenScores
+        {
+            LogProb = what.LogProb || what.Entropy ? ForwardVocabulary(batch, what, h) : default,
+            Entropy = what.Entropy ? new ReadOnlySpan<float>(entropies.Pointer, n) : default,
+            Scalars = what.Scalars ? ForwardScalars(n, h) : default,
+        };
+    }
+
+    private float* Embed(TokenBatch batch, ForwardRequest what)
+    {
+        int tokens = batch.TokenCount, d = Config.HiddenSize;
+        var x = embedded.Reserve((long)tokens * d);
+        fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
+            Embedding.Forward(pool, Weight(OffsetOf(DecoderLayout.TokenEmbedding)), Weight(OffsetOf(DecoderLayout.PositionEmbedding)),
+                ids, starts, batch.SequenceCount, d, x);
+        ApplyDropout(x, (long)tokens * d, what, place: 0);
+        return x;
+    }
+
+    /// <summary>x + Attention(LN(x)), then m + FFN(LN(m)); returns the new residual stream, (T, D).</summary>
+    private float* ForwardBlock(int layer, float* x, TokenBatch batch, ForwardRequest what)
+    {
+        int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize;
+        // Without a backward pass to come, two sets of buffers take turns; two, because a block reads its predecessor's output.
+        var block = blocks[layer];
+        var a = saved[what.ForBackward ? layer : layer & 1];
+        a.Reserve(Config, tokens);
+
+        LayerNorm.Forward(pool, x, Weight(block.Norm1Scale), Weight(block.Norm1Shift), Config.LayerNormEps, tokens, d,
+            a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
+        Gemm.Multiply(pool, new Matrix(a.Norm1, tokens, d), WeightMatrix(block.QkvWeight, d, 3 * d), new Matrix(a.Qkv, tokens, 3 * d), false, Weight(block.QkvBias));
+        fixed (int* starts = batch.SequenceStarts)
+            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadSize, a.Attended, a.LogSumExp);
+        Gemm.Multiply(pool, new Matrix(a.Attended, tokens, d), WeightMatrix(block.OutWeight, d, d), new Matrix(a.Middle, tokens, d), false, Weight(block.OutBias));
+        ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
+        VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
+
+        LayerNorm.Forward(pool, a.Middle, Weight(block.Norm2Scale), Weight(block.Norm2Shift), Config.LayerNormEps, tokens, d,
+            a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
+        Gemm.Multiply(pool, new Matrix(a.Norm2, tokens, d), WeightMatrix(block.UpWeight, d, f), new Matrix(a.Up, tokens, f), false, Weight(block.UpBias));
+        Gelu.Forward(pool, a.Up, (long)tokens * f, a.Activated);
+        Gemm.Multiply(pool, new Matrix(a.Activated, tokens, f), WeightMatrix(block.DownWeight, f, d), new Matrix(a.Output, tokens, d), false, Weight(block.DownBias));
+        ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
+        VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
+        return a.Output;
+    }
+
+    private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)
+    {
+        var n = batch.ScoredCount;
+        var found = logProbs.Reserve(n);
+        var entropy = what.Entropy ? entropies.Reserve(n) : null;
+        logSumExp.Reserve(n);
+        fixed (int* targets = batch.Targets)
+            for (var from = 0; from < n; from += LogitChunkRows)
+            {
+                var chunk = LogitsOf(h, from, Math.Min(LogitChunkRows, n - from));
+                VocabularyLoss.Forward(pool, chunk, targets + from, what.Temperature, found + from,
+                    entropy == null ? null : entropy + from, logSumExp.Pointer + from);
+            }
+        return new ReadOnlySpan<float>(found, n);
+    }
+
+    /// <summary>h·Eᵀ for rows <paramref name="from"/> … of the scored rows, in the shared chunk buffer.</summary>
+    private Matrix LogitsOf(float* h, int from, int rows)
+    {
+        int d = Config.HiddenSize, v = Config.VocabSize;
+        var chunk = new Matrix(logits.Reserve((long)Math.Max(rows, LogitChunkRows) * v), rows, v);
+        Gemm.Multiply(pool, new Matrix(h + (long)from * d, rows, d), WeightMatrix(OffsetOf(DecoderLayout.TokenEmbedding), v, d).T, chunk);
+        return chunk;
+    }
+
+    private int LogitChunkRows => Math.Max(64, LogitChunkFloats / Config.VocabSize);
+
+    private ReadOnlySpan<float> ForwardScalars(int n, float* h)
+    {
+        int s = Config.NumScalars, d = Config.HiddenSize;
+        var found = scalars.Reserve((long)n * s);
+        Gemm.Multiply(pool, new Matrix(h, n, d), WeightMatrix(OffsetOf(DecoderLayout.Score), s, d).T, new Matrix(found, n, s));
+        return new ReadOnlySpan<float>(found, n * s);
+    }
+
+    /// <summary>Masks are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
+    private void ApplyDropout(float* x, long count, ForwardRequest what, int place)
+    {
+        if (what.DropoutKey is { } key && Config.ResidDropout > 0)
+            Dropout.Apply(pool, x, count, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place));
+    }
+
+    private void Check(TokenBatch batch, ForwardRequest what)
+    {
+        if (batch.ScoredCount == 0)
+            throw new ArgumentException("The batch scores no position, so there is nothing to compute.", nameof(batch));
+        if ((what.LogProb || what.Entropy) && Config.NumScalars > 0)
+            throw new InvalidOperationException("This model has a scalar head in place of the vocabulary projection; ask it for Scalars.");
+        if (what.Scalars && Config.NumScalars == 0)
+            throw new InvalidOperationException("This model has no scalar head; make one with CloneWithHead.");
+        for (var i = 0; i < batch.SequenceCount; i++)
+        {
+            var length = batch.SequenceStarts[i + 1] - batch.SequenceStarts[i];
+            if (length > Config.MaxPositionEmbeddings)
+                throw new ArgumentException($"Sequence {i} has {length} tokens; the model has {Config.MaxPositionEmbeddings} positions.", nameof(batch));
+        }
+        CheckIds(batch.Tokens);
+        if (what.LogProb || what.Entropy) CheckIds(batch.Targets);
+    }
+
+    private void CheckIds(ReadOnlySpan<int> ids)
+    {
+        foreach (var id in ids)
+            if ((uint)id >= (uint)Config.VocabSize)
+                throw new ArgumentException($"Token id {id} is outside the vocabulary of {Config.VocabSize}.");
+    }
+}

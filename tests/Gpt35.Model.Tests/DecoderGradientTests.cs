@@ -1,0 +1,124 @@
+using Gpt35.Kernels;
+
+namespace Gpt35.Model.Tests;
+
+/// <summary>Every gradient of the model against central differences of the double-precision reference.</summary>
+public class DecoderGradientTests
+{
+    public static TheoryData<double, double, int> Cases => new() { { 1, 0, 0 }, { 0.6, 0, 0 }, { 1, 0.25, 0 }, { 1, 0, 2 } };
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Every_gradient_equals_finite_differences(double temperature, double dropout, int scalars)
+    {
+        using var model = TestModels.Shaken(TestModels.Tiny with { ResidDropout = (float)dropout, NumScalars = scalars });
+        var batch = TestModels.Batch(model.Config, 21, 5, 2, 9);
+        ulong? key = dropout > 0 ? 1234UL : null;
+        // A loss with a different weight for every number, so that no error cancels.
+        var a = Weights(1, batch.ScoredCount);
+        var b = Weights(2, batch.ScoredCount);
+        var c = Weights(3, batch.ScoredCount * scalars);
+
+        model.Parameters.ZeroGradients();
+        var request = new ForwardRequest { ForBackward = true, Temperature = (float)temperature, DropoutKey = key, LogProb = scalars == 0, Entropy = scalars == 0, Scalars = scalars > 0 };
+        model.Forward(batch, request);
+        model.Backward(scalars == 0 ? new TokenGradients { LogProb = a, Entropy = b } : new TokenGradients { Scalars = c });
+
+        var reference = new ReferenceDecoder(model);
+        double Loss()
+        {
+            var (logProb, entropy, outputs) = reference.Score(batch, temperature, key);
+            return logProb.Select((x, i) => x * a[i]).Sum() + entropy.Select((x, i) => x * b[i]).Sum() + outputs.Select((x, i) => x * c[i]).Sum();
+        }
+        foreach (var parameter in model.Parameters.All)
+        {
+            var values = reference[parameter.Name];
+            var gradients = model.Parameters.GradientsOf(parameter);
+            var scale = Math.Max(0.05, gradients.ToArray().Max(Math.Abs));
+            for (var i = 0; i < values.Length; i += Math.Max(1, values.Length / 25))
+            {
+                const double step = 1e-4;
+                var original = values[i];
+                values[i] = original + step;
+                var up = Loss();
+                values[i] = original - step;
+                var down = Loss();
+                values[i] = original;
+                var expected = (up - down) / (2 * step);
+                Assert.True(Math.Abs(expected - gradients[i]) < 1e-4 * scale, $"{parameter.Name}[{i}]: {gradients[i]} for {expected}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Gradients_accumulate_over_micro_batches()
+    {
+        using var model = TestModels.Shaken(TestModels.Tiny);
+        ulong counter = 0;
+        int[] first = TestModels.Sequence(model.Config, 4, ref counter, 9), second = TestModels.Sequence(model.Config, 4, ref counter, 6);
+
+        float[] Run(params TokenBatch[] batches)
+        {
+            model.Parameters.ZeroGradients();
+            foreach (var batch in batches)
+            {
+                model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true });
+                model.Backward(new TokenGradients { LogProb = Enumerable.Repeat(-1f / 13, batch.ScoredCount).ToArray() });
+            }
+            return model.Parameters.Gradients.ToArray();
+        }
+        var together = Run(new TokenBatchBuilder().AddCompletion(first, 1).AddCompletion(second, 1).Build());
+        var apart = Run(new TokenBatchBuilder().AddCompletion(first, 1).Build(), new TokenBatchBuilder().AddCompletion(second, 1).Build());
+        for (var i = 0; i < together.Length; i++) Assert.Equal(together[i], apart[i], 1e-6f);
+    }
+
+    [Fact]
+    public void More_scored_rows_than_one_logit_chunk_give_the_same_gradients()
+    {
+        // 64 rows is the smallest chunk; a vocabulary of 40,000 makes it the chunk in use, and 90 rows take two.
+        var config = TestModels.Tiny with { VocabSize = 40_000, MaxPositionEmbeddings = 40 };
+        using var model = Decoder.Create(config, 1, WorkerPool.Shared);
+        ulong counter = 0;
+        var sequences = Enumerable.Range(0, 3).Select(_ => TestModels.Sequence(config, 4, ref counter, 31)).ToArray();
+        float[] Run(IEnumerable<TokenBatch> batches)
+        {
+            model.Parameters.ZeroGradients();
+            foreach (var batch in batches)
+            {
+                model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true });
+                model.Backward(new TokenGradients { LogProb = Enumerable.Repeat(-1f, batch.ScoredCount).ToArray() });
+            }
+            return model.Parameters.Gradients.ToArray();
+        }
+        var all = new TokenBatchBuilder();
+        foreach (var sequence in sequences) all.AddCompletion(sequence, 1);
+        var together = Run([all.Build()]);
+        var apart = Run(sequences.Select(s => new TokenBatchBuilder().AddCompletion(s, 1).Build()));
+        for (var i = 0; i < together.Length; i++) Assert.Equal(together[i], apart[i], 1e-5f);
+    }
+
+    [Fact]
+    public unsafe void One_batch_can_be_learnt_by_heart()
+    {
+        var config = TestModels.Tiny with { VocabSize = 40, HiddenSize = 32, NumAttentionHeads = 4, MaxPositionEmbeddings = 16 };
+        using var model = Decoder.Create(config, 3, WorkerPool.Shared);
+        var batch = TestModels.Batch(config, 30, 16, 16, 16, 16);
+        var n = batch.ScoredCount;
+        var gradients = Enumerable.Repeat(-1f / n, n).ToArray();
+        using var m = new NativeBuffer<float>(model.Parameters.Count);
+        using var v = new NativeBuffer<float>(model.Parameters.Count);
+        double loss = 0;
+        for (var step = 1; step <= 150; step++)
+        {
+            model.Parameters.ZeroGradients();
+            loss = 0;
+            foreach (var logProb in model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true }).LogProb) loss -= logProb / n;
+            if (step == 1) Assert.Equal(Math.Log(config.VocabSize), loss, 0.2);    // a new model knows nothing
+            model.Backward(new TokenGradients { LogProb = gradients });
+            AdamW.Step(WorkerPool.Shared, model.Parameters.ValuePointer, model.Parameters.GradientPointer, m.Pointer, v.Pointer, model.Parameters.Count,
+                5e-3f, 0.9f, 0.95f, 1e-8f, 0, step, 1);
+        }
+        Assert.True(loss < 0.1, $"loss is {loss} after 150 steps on one batch");
+    }
+
+    private static float[] Weights(ulong key, int count) => [.. Enumerable.Range(0, count).Select(i => CounterRandom.Normal(key, (ulong)i))];
+}
