@@ -33,3 +33,15 @@ internal static class OutputFolder
         return path;
     }
 }
+
+/// <summary>Files that a command makes.</summary>
+internal static class OutputFile
+{
+    /// <exception cref="IOException">There is something of that name already.</exception>
+    public static string RequireNew(string path)
+    {
+        if (Directory.Exists(path)) throw new IOException($"{path} is a folder; expected the name of a file to write.");
+        if (File.Exists(path)) throw new IOException($"{path} exists. Nothing was changed. Choose another --out, or delete it first.");
+        return path;
+    }
+}

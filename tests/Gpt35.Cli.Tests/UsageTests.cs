@@ -65,7 +65,7 @@ public class UsageTests
     {
         using var terminal = new Terminal();
         Assert.Equal(2, terminal.Run("generate", "model"));
-        Assert.Contains("Required argument missing", terminal.Error);
+        Assert.Contains("Required argument 'prompt' missing", terminal.Error);
         Assert.Contains("gpt35 generate --help", terminal.Error);
     }
 

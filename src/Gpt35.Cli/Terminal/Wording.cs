@@ -8,7 +8,7 @@ internal static class Wording
     /// <summary>Metrics shown while a stage runs, in this order, with the name printed; all others are in metrics.jsonl.</summary>
     private static readonly (string Key, string Label)[] Shown =
     [
-        ("loss", "loss"), ("accuracy", "accuracy"), ("score", "score"), ("reward", "reward"), ("kl", "KL"), ("tokens/s", "tok/s"), ("rows/s", "rows/s"),
+        ("loss", "loss"), ("accuracy", "accuracy"), ("score", "score"), ("kl_per_token", "KL"), ("tokens_per_second", "tok/s"), ("answers_per_second", "answers/s"),
     ];
 
     /// <summary>"loss 2.31  41k tok/s": the metrics worth watching, each at most once.</summary>
@@ -16,7 +16,7 @@ internal static class Wording
         string.Join("  ", from shown in Shown
                           where metrics.ContainsKey(shown.Key)
                           let value = metrics[shown.Key]
-                          select shown.Key.EndsWith("/s") ? $"{Rate(value)} {shown.Label}" : $"{shown.Label} {Number(value)}");
+                          select shown.Key.EndsWith("_per_second") ? $"{Rate(value)} {shown.Label}" : $"{shown.Label} {Number(value)}");
 
     /// <summary>Three or four significant digits: 2.314, 0.0021, 12.5, 1,234.</summary>
     public static string Number(double value) => Math.Abs(value) switch

@@ -20,8 +20,7 @@ internal static class ChatVerb
             using var pool = Session.OpenPool(parsed);
             var path = parsed.GetRequiredValue(model);
             using var folder = Models.OpenLanguageModel(path, pool);
-            var format = Models.ChatFormatOf(folder) ?? throw new InvalidDataException(
-                $"{path} is a base model: it continues text and knows no turns. Use 'gpt35 generate {path} \"…\"', or fine-tune it with 'gpt35 sft'.");
+            var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets the conversation, /quit leaves, Ctrl-C stops an answer.");
             new Conversation(session, folder, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
             return ExitCode.Done;
