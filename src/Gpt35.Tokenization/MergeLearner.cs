@@ -85,8 +85,12 @@ internal sealed class MergeLearner
         while (spellings.Count < wanted && queue.TryDequeue(out var index, out var candidate))
         {
             cancel.ThrowIfCancellationRequested();
-            if (pairs[index].Count != candidate.Count) Enqueue(index);       // less frequent by now: try again further down
-            else Merge(index);
+            if (pairs[index].Count != candidate.Count)
+            {
+                Enqueue(index);                                             // less frequent by now: try again further down
+                continue;
+            }
+            Merge(index);
             if (merges.Count % 128 == 0) Report(bytes);
         }
         Report(bytes);

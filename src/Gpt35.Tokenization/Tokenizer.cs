@@ -71,9 +71,17 @@ public sealed class Tokenizer
     /// <exception cref="InvalidDataException">The vocabulary lacks one of the ids.</exception>
     public byte[] DecodeBytes(ReadOnlySpan<int> ids, bool includeSpecial = false)
     {
-        var bytes = new ArrayBufferWriter<byte>(4 * ids.Length + 1);
-        foreach (var id in ids) bytes.Write(TokenBytes(id, includeSpecial));
-        return bytes.WrittenSpan.ToArray();
+        var length = 0;
+        foreach (var id in ids) length = checked(length + TokenBytes(id, includeSpecial).Length);
+        var bytes = new byte[length];
+        var rest = bytes.AsSpan();
+        foreach (var id in ids)
+        {
+            var token = TokenBytes(id, includeSpecial);
+            token.CopyTo(rest);
+            rest = rest[token.Length..];
+        }
+        return bytes;
     }
 
     /// <summary>Text of <paramref name="ids"/>; bytes that are no UTF-8 become U+FFFD.</summary>

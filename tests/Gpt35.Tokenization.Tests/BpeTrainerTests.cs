@@ -7,16 +7,15 @@ public class BpeTrainerTests
     [Fact]
     public void Merges_of_a_small_corpus_are_those_done_by_hand()
     {
-        // Words: hug ×10, Ġpug ×5, Ġpun ×12, Ġbun ×4, Ġhugs ×5 (each document holds one word, a space before all but hug).
-        // u,n 16 · u,g 20 · Ġ,p 17 · p,u 17 · h,u 15 …      -> ug (20)
-        // then Ġ,p 17 · p,u 12 · u,n 16 · h,ug 15          -> Ġp (17)
-        // then u,n 16 · h,ug 15 · Ġp,u 12                  -> un (16)
-        // then h,ug 15 · Ġp,un 12                          -> hug (15)
-        // then Ġp,un 12                                    -> Ġpun (12)
-        // then Ġp,ug 5 · Ġ,hug 5 · hug,s 5: a tie; by ids hug < Ġ < Ġp as ids of bytes come first: (Ġ, hug) has the smallest left id
-        //   once Ġ (id 220) is compared with hug (259) and Ġp (257)  -> Ġhug (5)
-        // then Ġp,ug 5 (257, 256) · Ġhug,s 5 (261, 's')     -> Ġpug (5), then Ġhugs (5), then Ġ,b 4 · b,un 4
-        // b is id 65, Ġ is 220                             -> bun (4), then Ġbun (4)
+        // Words: hug ×10, Ġpug ×5, Ġpun ×12, Ġbun ×4, Ġhugs ×5. Ids of the bytes: b 65, s 82, u 84, Ġ 220.
+        //  u,g 20 · Ġ,p 17 · p,u 17 · u,n 16 · h,u 15 …             -> ug   256
+        //  Ġ,p 17 · u,n 16 · h,ug 15 · p,u 12 …                     -> Ġp   257
+        //  u,n 16 · h,ug 15 · Ġp,u 12 …                             -> un   258
+        //  h,ug 15 · Ġp,un 12 …                                     -> hug  259
+        //  Ġp,un 12 · Ġp,ug 5 · Ġ,hug 5 · hug,s 5 …                 -> Ġpun 260
+        //  Ġ,hug 5 · Ġp,ug 5 · hug,s 5: a tie, left ids 220 257 259 -> Ġhug 261
+        //  Ġp,ug 5 · Ġhug,s 5: left ids 257 261                     -> Ġpug 262, Ġhugs 263
+        //  b,un 4 · Ġ,b 4: left ids 65 220                          -> bun  264, Ġbun 265
         var documents = Repeat("hug", 10).Concat(Repeat(" pug", 5)).Concat(Repeat(" pun", 12)).Concat(Repeat(" bun", 4)).Concat(Repeat(" hugs", 5));
         var vocabulary = Texts.Train(new BpeTrainerOptions { VocabSize = 1000 }, documents).Vocabulary;
         Assert.Equal(
@@ -43,7 +42,7 @@ public class BpeTrainerTests
                 var learned = Texts.Train(options, corpus).Vocabulary;
                 var expected = ByRecounting(corpus, options);
                 Assert.Equal(expected, learned.Merges.Select(merge => (learned.SpellingOf(merge.Left)!, learned.SpellingOf(merge.Right)!)));
-            }, iter: 2000);
+            }, iter: 400);
 
     [Fact]
     public void The_order_of_documents_does_not_matter() =>
@@ -51,13 +50,13 @@ public class BpeTrainerTests
         {
             var forward = Texts.Train(330, documents).Vocabulary.Merges;
             Assert.Equal(forward, Texts.Train(330, [.. documents.Reverse()]).Vocabulary.Merges);
-        }, iter: 300);
+        }, iter: 100);
 
     [Fact]
     public void Pairs_below_the_minimum_frequency_are_not_merged()
     {
         var tokenizer = Texts.Train(new BpeTrainerOptions { VocabSize = 400, MinFrequency = 3 }, "ab ab ab cd cd");
-        Assert.Equal("ab| | |c|d", Texts.Cut(tokenizer, "ab  cd").Replace("| c", "| |c"));
+        Assert.Equal("ab| | |c|d", Texts.Cut(tokenizer, "ab  cd"));
     }
 
     [Fact]
