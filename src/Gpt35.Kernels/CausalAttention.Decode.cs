@@ -1,0 +1,130 @@
+using System.Runtime.CompilerServices;
+
+namespace Gpt35.Kernels;
+
+public static unsafe partial class CausalAttention
+{
+    /// <summary>Attention of single new tokens over cached keys and values; a task's result does not depend on the others.</summary>
+    /// <param name="pool">Threads to use.</param>
+    /// <param name="q">Query of task i at q + i·qStride, (D,), heads side by side.</param>
+    /// <param name="qStride">Floats from one query to the next.</param>
+    /// <param name="keys">For each task its cache of keys, (capacity, D).</param>
+    /// <param name="values">For each task its cache of values, (capacity, D).</param>
+    /// <param name="lengths">Cached positions of each task, its own included, at least 1.</param>
+    /// <param name="tasks">New tokens.</param>
+    /// <param name="heads">H.</param>
+    /// <param name="headSize">K.</param>
+    /// <param name="o">Receives the output of task i at o + i·oStride, (D,).</param>
+    /// <param name="oStride">Floats from one output to the next.</param>
+    public static void Decode(
+        WorkerPool pool, float* q, int qStride, float** keys, float** values, int* lengths, int tasks, int heads, int headSize,
+        float* o, int oStride)
+    {
+        // Few tasks are split by head, so that one conversation also uses all cores; but not when that costs more than it brings.
+        long work = 0;
+        for (var i = 0; i < tasks; i++) work += (long)lengths[i] * heads * headSize;
+        var partsPerTask = tasks < 2 * pool.Threads ? heads : 1;
+        var job = new DecodeJob(q, qStride, keys, values, lengths, tasks, heads, headSize, heads / partsPerTask, o, oStride);
+        if (work < WorkOfOneThread) Simd.Run(pool, 1, new WholeDecodeJob(job, tasks * partsPerTask));
+        else Simd.Run(pool, tasks * partsPerTask, job);
+    }
+
+    /// <summary>Multiply-adds per product of a decoding step that are not worth waking another thread for.</summary>
+    private const long WorkOfOneThread = 50_000;
+
+    private readonly struct WholeDecodeJob(DecodeJob job, int parts) : ITieredJob
+    {
+        public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
+        {
+            for (var i = 0; i < parts; i++) job.Run<W, V>(i);
+        }
+    }
+
+    private readonly struct DecodeJob(
+        float* q, int qStride, float** keys, float** values, int* lengths, int tasks, int heads, int headSize, int headsPerPart,
+        float* o, int oStride) : ITieredJob
+    {
+        public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
+        {
+            var partsPerTask = heads / headsPerPart;
+            int task = part / partsPerTask, first = part % partsPerTask * headsPerPart;
+            if (task >= tasks) return;
+            var length = lengths[task];
+            var scores = Scratch.ForPart(length + W.Count);
+            for (var head = first; head < first + headsPerPart; head++)
+            {
+                var column = head * headSize;
+                Scores<W, V>(q + (nint)task * qStride + column, keys[task] + column, heads * headSize, headSize, length, scores);
+                Softmax<W, V>(scores, length, length, 1 / MathF.Sqrt(headSize));
+                Mix<W, V>(scores, values[task] + column, heads * headSize, headSize, length, o + (nint)task * oStride + column);
+            }
+        }
+    }
+
+    /// <summary>scores_j = q·k_j, four keys at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scores<W, V>(float* q, float* keys, int stride, int size, int length, float* scores)
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        var j = 0;
+        if (size % W.Count == 0)
+            for (; j + 4 <= length; j += 4, keys += 4 * (nint)stride)
+            {
+                V a = W.Create(0), b = a, c = a, d = a;
+                for (var i = 0; i < size; i += W.Count)
+                {
+                    var x = W.Load(q + i);
+                    a = W.MultiplyAdd(x, W.Load(keys + i), a);
+                    b = W.MultiplyAdd(x, W.Load(keys + stride + i), b);
+                    c = W.MultiplyAdd(x, W.Load(keys + 2 * (nint)stride + i), c);
+                    d = W.MultiplyAdd(x, W.Load(keys + 3 * (nint)stride + i), d);
+                }
+                scores[j] = W.Sum(a);
+                scores[j + 1] = W.Sum(b);
+                scores[j + 2] = W.Sum(c);
+                scores[j + 3] = W.Sum(d);
+            }
+        for (; j < length; j++, keys += stride) scores[j] = Dot<W, V>(q, keys, size);
+    }
+
+    /// <summary>o = Σ_j weights_j·v_j, the even and the odd positions in sums of their own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Mix<W, V>(float* weights, float* values, int stride, int size, int length, float* o)
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        var i = 0;
+        for (; i + 2 * W.Count <= size; i += 2 * W.Count)
+        {
+            V a = W.Create(0), b = a, c = a, d = a;
+            var row = values + i;
+            var j = 0;
+            for (; j + 2 <= length; j += 2, row += 2 * (nint)stride)
+            {
+                V even = W.Create(weights[j]), odd = W.Create(weights[j + 1]);
+                a = W.MultiplyAdd(even, W.Load(row), a);
+                b = W.MultiplyAdd(even, W.Load(row + W.Count), b);
+                c = W.MultiplyAdd(odd, W.Load(row + stride), c);
+                d = W.MultiplyAdd(odd, W.Load(row + stride + W.Count), d);
+            }
+            if (j < length)
+            {
+                a = W.MultiplyAdd(W.Create(weights[j]), W.Load(row), a);
+                b = W.MultiplyAdd(W.Create(weights[j]), W.Load(row + W.Count), b);
+            }
+            W.Store(o + i, W.Add(a, c));
+            W.Store(o + i + W.Count, W.Add(b, d));
+        }
+        for (; i < size; i += W.Count)
+        {
+            var count = Math.Min(W.Count, size - i);
+            var sum = W.Create(0);
+            for (var j = 0; j < length; j++)
+            {
+                var v = count == W.Count ? W.Load(values + (nint)j * stride + i) : LaneMath<W, V>.LoadFirst(values + (nint)j * stride + i, count);
+                sum = W.MultiplyAdd(W.Create(weights[j]), v, sum);
+            }
+            if (count == W.Count) W.Store(o + i, sum);
+            else LaneMath<W, V>.StoreFirst(o + i, sum, count);
+        }
+    }
+}

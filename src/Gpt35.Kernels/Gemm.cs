@@ -1,0 +1,153 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Gpt35.Kernels;
+
+/// <summary>
+/// C = A·B, every element one chain of fused multiply-adds over k = 0, 1, … in that order.
+/// So an element has the same bits in every tier, whatever the other rows and columns are and however many threads work.
+/// </summary>
+/// <remarks>
+/// B is packed into panels of two vectors width, A is read in place; a tile of C stays in registers while k runs through a
+/// block (Goto and van de Geijn 2008, without packing A, which a tile reads once per group of panels).
+/// </remarks>
+public static unsafe class Gemm
+{
+    /// <summary>Depth of a block: a panel of 32 columns is 48 KiB, so that a group of panels stays in the second-level cache.</summary>
+    private const int BlockDepth = 384;
+    /// <summary>Floats of packed B at a time, 8 MiB.</summary>
+    private const int PackedLimit = 2 << 20;
+    /// <summary>Below this many rows the panels of a row-major B are read in place: packing would cost more than it saves.</summary>
+    private const int RowsWorthPacking = 24;
+    /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
+    private const long WorkOfOneThread = 200_000;
+
+    /// <summary>C = A·B + bias, or C += A·B.</summary>
+    /// <param name="pool">Threads to use.</param>
+    /// <param name="a">(M, K), any strides; fastest with one of them 1.</param>
+    /// <param name="b">(K, N), any strides; fastest with one of them 1.</param>
+    /// <param name="c">(M, N), column stride 1; overlaps neither a nor b.</param>
+    /// <param name="accumulate">Whether to add to C instead of overwriting it.</param>
+    /// <param name="bias">(N,), the start of each sum, or null; only without <paramref name="accumulate"/>.</param>
+    public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
+    {
+        if (a.ColumnCount != b.RowCount || a.RowCount != c.RowCount || b.ColumnCount != c.ColumnCount)
+            throw new ArgumentException($"The shapes of A ({a}), B ({b}) and C ({c}) do not fit; expected M × K, K × N and M × N.");
+        if (c.ColumnStride != 1) throw new ArgumentException($"C ({c}) must have column stride 1.", nameof(c));
+        if (accumulate && bias != null) throw new ArgumentException("A bias starts the sums, so it cannot go with accumulate.", nameof(bias));
+        switch (Simd.Tier)
+        {
+            case SimdTier.Vector512: Multiply<Lanes512, Vector512<float>>(pool, a, b, c, accumulate, bias); break;
+            case SimdTier.Vector256: Multiply<Lanes256, Vector256<float>>(pool, a, b, c, accumulate, bias); break;
+            default: Multiply<Lanes128, Vector128<float>>(pool, a, b, c, accumulate, bias); break;
+        }
+    }
+
+    /// <summary>The definition, element by element.</summary>
+    internal static void Reference(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias)
+    {
+        for (var i = 0; i < c.RowCount; i++)
+            for (var j = 0; j < c.ColumnCount; j++)
+            {
+                var target = c.Data + (nint)i * c.RowStride + j;
+                var sum = accumulate ? *target : bias != null ? bias[j] : 0;
+                for (var k = 0; k < a.ColumnCount; k++)
+                    sum = MathF.FusedMultiplyAdd(
+                        a.Data[(nint)i * a.RowStride + (nint)k * a.ColumnStride], b.Data[(nint)k * b.RowStride + (nint)j * b.ColumnStride], sum);
+                *target = sum;
+            }
+    }
+
+    private static void Multiply<W, V>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias)
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        int width = 2 * W.Count, panels = Simd.Pieces(c.ColumnCount, width), depth = a.ColumnCount;
+        var inPlace = a.RowCount < RowsWorthPacking && b.ColumnStride == 1;
+        var firstPacked = inPlace ? c.ColumnCount / width : 0;
+        var slab = Math.Min(depth, Math.Max(BlockDepth, PackedLimit / ((panels - firstPacked) * width + 1) / BlockDepth * BlockDepth));
+        var packed = Scratch.ForCall((long)(panels - firstPacked) * width * slab);
+        var alone = (long)c.RowCount * c.ColumnCount * Math.Min(depth, slab) <= WorkOfOneThread;
+        var split = Split.Choose<W, V>(c.RowCount, panels, slab, pool.Threads, alone);
+        for (var k = 0; k < depth; k += slab)
+        {
+            var count = Math.Min(slab, depth - k);
+            var slabOfB = b.Rows(k, count);
+            var pack = new PackJob<W, V>(slabOfB, packed, firstPacked, alone ? panels : 1);
+            pool.Run(Simd.Pieces(panels - firstPacked, alone ? panels : 1), pack);
+            var multiply = new MultiplyJob<W, V>(a.Columns(k, count), slabOfB, c, packed, firstPacked, split, accumulate || k > 0, bias);
+            pool.Run(split.RowPieces * split.PanelPieces, multiply);
+        }
+    }
+
+    /// <summary>How C is cut into parts: pieces of whole tiles by whole panels.</summary>
+    private readonly record struct Split(int Rows, int Panels, int RowPieces, int PanelPieces)
+    {
+        internal static Split Choose<W, V>(int rows, int panels, int depth, int threads, bool alone)
+            where W : struct, ILanes<V> where V : unmanaged
+        {
+            if (alone) return new(rows, panels, 1, 1);
+            int tiles = Simd.Pieces(rows, W.TileRows), tilesEach = Math.Min(tiles, 16), panelsEach = Math.Min(panels, 8);
+            while (Simd.Pieces(tiles, tilesEach) * Simd.Pieces(panels, panelsEach) < 4 * threads && tilesEach * panelsEach > 1)
+            {
+                var work = (long)tilesEach * W.TileRows * panelsEach * 2 * W.Count * depth;
+                if (work < 2 * WorkOfOneThread) break;
+                if (panelsEach > 1 && panelsEach * 2 >= tilesEach) panelsEach = (panelsEach + 1) / 2;
+                else tilesEach = (tilesEach + 1) / 2;
+            }
+            return new(tilesEach * W.TileRows, panelsEach, Simd.Pieces(tiles, tilesEach), Simd.Pieces(panels, panelsEach));
+        }
+    }
+
+    private readonly struct PackJob<W, V>(Matrix b, float* packed, int firstPanel, int panelsEach) : IParallelJob
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        public void Run(int part)
+        {
+            var width = 2 * W.Count;
+            var panels = Simd.Pieces(b.ColumnCount, width);
+            var start = firstPanel + part * panelsEach;
+            for (var panel = start; panel < Math.Min(start + panelsEach, panels); panel++)
+            {
+                var columns = b.Columns(panel * width, Math.Min(width, b.ColumnCount - panel * width));
+                Panel<W, V>.Pack(columns, packed + (nint)(panel - firstPanel) * width * b.RowCount);
+            }
+        }
+    }
+
+    private readonly struct MultiplyJob<W, V>(
+        Matrix a, Matrix b, Matrix c, float* packed, int firstPacked, Split split, bool accumulate, float* bias) : IParallelJob
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        public void Run(int part)
+        {
+            int width = 2 * W.Count, depth = a.ColumnCount;
+            int row = part / split.PanelPieces * split.Rows, panel = part % split.PanelPieces * split.Panels;
+            var rows = Math.Min(split.Rows, c.RowCount - row);
+            var endPanel = Math.Min(panel + split.Panels, Simd.Pieces(c.ColumnCount, width));
+            var border = Math.Clamp(firstPacked, panel, endPanel);
+            for (var k = 0; k < depth; k += BlockDepth)
+            {
+                var tileOfA = a.Rows(row, rows).Columns(k, Math.Min(BlockDepth, depth - k));
+                if (border > panel)
+                {
+                    var inPlace = new Panels(b.Data + (nint)k * b.RowStride + panel * width, b.RowStride, width);
+                    Multiply(tileOfA, inPlace, row, panel * width, border * width, k);
+                }
+                if (border < endPanel)
+                {
+                    var fromPack = new Panels(packed + (nint)(border - firstPacked) * width * depth + (nint)k * width, width, (nint)width * depth);
+                    Multiply(tileOfA, fromPack, row, border * width, Math.Min(endPanel * width, c.ColumnCount), k);
+                }
+            }
+        }
+
+        private void Multiply(Matrix tileOfA, Panels panels, int row, int column, int endColumn, int k)
+        {
+            var target = c.Rows(row, tileOfA.RowCount).Columns(column, endColumn - column);
+            var start = accumulate || k > 0 ? Start.Target
+                : bias != null ? new Start(bias + column, 0, 1)
+                : Start.Zero;
+            MatrixBlock<W, V>.Multiply(tileOfA, panels, target, start);
+        }
+    }
+}
