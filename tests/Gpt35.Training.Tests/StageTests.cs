@@ -163,6 +163,7 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void Missing_files_and_empty_splits_are_the_users_to_mend()
     {
         Assert.Throws<FileNotFoundException>(() => Pretraining.Run(tiny.Pretrain with { Data = new DataOptions { Train = [tiny.In("none.txt")] } }, tiny.Context("missing-1")));
+        Assert.False(Directory.Exists(tiny.In("missing-1")), "A run that never began must not stand in the way of the next try.");
         Assert.Throws<DirectoryNotFoundException>(() => SupervisedFineTuning.Run(tiny.Sft with { Init = tiny.In("none") }, tiny.Context("missing-2")));
         var both = tiny.Pretrain.Data with { Heldout = [tiny.In("text.txt")] };
         Assert.Contains("heldout_fraction", Assert.Throws<InvalidDataException>(() => Pretraining.Run(tiny.Pretrain with { Data = both }, tiny.Context("missing-3"))).Message);

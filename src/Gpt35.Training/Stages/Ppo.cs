@@ -20,7 +20,7 @@ public static class Ppo
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PpoRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "ppo", recipe);
+        var run = RunFolder.Open(context, "ppo", recipe);
         using var reference = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var reward = StageModels.LoadRewardModel(recipe.RewardModel, context.Pool);
         using var policy = run.CheckpointFolder is { } saved ? ModelFolder.Load(saved, context.Pool).Model : reference.Model.CloneWithHead(0, recipe.Seed);

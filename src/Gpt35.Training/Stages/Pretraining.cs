@@ -12,7 +12,7 @@ public static class Pretraining
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PretrainRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "pretrain", recipe);
+        var run = RunFolder.Open(context, "pretrain", recipe);
         var tokenizer = Tokenizer.Load(recipe.Tokenizer);
         var config = recipe.Model.ToConfig(tokenizer.VocabSize);
         config.Validate();

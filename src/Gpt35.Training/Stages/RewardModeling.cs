@@ -13,7 +13,7 @@ public static class RewardModeling
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(RewardRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "reward", recipe);
+        var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var model = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool).Model

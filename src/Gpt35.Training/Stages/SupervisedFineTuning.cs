@@ -13,7 +13,7 @@ public static class SupervisedFineTuning
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(SftRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "sft", recipe);
+        var run = RunFolder.Open(context, "sft", recipe);
         using var start = Start(recipe, run, context.Pool);
         var (model, tokenizer) = (start.Model, start.Tokenizer);
         var format = ChatFormat.ByName(recipe.ChatFormat);
