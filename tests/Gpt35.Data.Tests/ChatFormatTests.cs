@@ -11,8 +11,9 @@ public sealed class ChatFormatTests
 
     private static readonly ChatFormat Format = ChatFormat.ChatMl;
 
-    private static readonly Gen<string> Content = Gen.OneOfConst("\n", "\n\n", " ", "user", "Hello", "<|im_end|>", "<|im_start|>", "the assistant", "é", "中", "x")
-        .Array[0, 6].Select(string.Concat);
+    private static readonly string[] Parts = ["\n", "\n\n", " ", "user", "Hello", "<|im_end|>", "<|im_start|>", "the assistant", "é", "中", "x"];
+
+    private static readonly Gen<string> Content = Gen.Int[0, Parts.Length - 1].Array[0, 6].Select(parts => string.Concat(parts.Select(part => Parts[part])));
 
     private static readonly Gen<Message[]> Conversation = Gen.Select(Gen.Enum<Role>(), Content, (role, text) => new Message(role, text)).Array[1, 5];
 
@@ -88,7 +89,7 @@ public sealed class ChatFormatTests
     [Fact]
     public void A_tokenizer_without_the_tokens_of_the_format_is_refused_by_name()
     {
-        var bare = BpeTrainer.Train(["some text"], new BpeTrainerOptions { VocabSize = 260, SpecialTokens = [SpecialTokens.EndOfText] });
+        var bare = BpeTrainer.Train(["some text"], new BpeTrainerOptions { VocabSize = 260, SpecialTokens = [SpecialTokens.EndOfText] }, TestContext.Current.CancellationToken);
         Assert.Contains("<|im_start|>", Assert.Throws<InvalidDataException>(() => Format.RenderPrompt([Message.User("x")], bare)).Message);
         Assert.Contains("<|im_end|>", Assert.Throws<InvalidDataException>(() => Format.EndOfTurn(bare)).Message);
     }

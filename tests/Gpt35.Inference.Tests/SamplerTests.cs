@@ -132,7 +132,9 @@ public sealed class SamplerTests
     [Fact]
     public void Seeds_prompts_and_positions_have_streams_of_their_own()
     {
-        var numbers = from seed in Enumerable.Range(0, 10) from index in Enumerable.Range(0, 10) from position in Enumerable.Range(0, 10)
+        var numbers = from seed in Enumerable.Range(0, 10)
+                      from index in Enumerable.Range(0, 10)
+                      from position in Enumerable.Range(0, 10)
                       select InferenceEngine.Uniform((ulong)seed, index, position);
         Assert.Equal(1000, numbers.Distinct().Count());
     }

@@ -1,0 +1,47 @@
+namespace Gpt35.Cli;
+
+/// <summary>Checks on files named on the command line, made before any work starts.</summary>
+internal static class InputFile
+{
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    public static string Require(string path, string expected) =>
+        File.Exists(path) ? path
+        : Directory.Exists(path) ? throw new FileNotFoundException($"{path} is a folder; expected {expected}.", path)
+        : throw new FileNotFoundException($"{path}: no such file. Expected {expected}; the current folder is {Directory.GetCurrentDirectory()}.", path);
+}
+
+/// <summary>Folders that a command makes.</summary>
+internal static class OutputFolder
+{
+    /// <summary>A folder to write a run into: it may exist, but hold nothing.</summary>
+    /// <exception cref="IOException">It holds something already.</exception>
+    public static string RequireEmpty(string path, string howToGoOn)
+    {
+        if (File.Exists(path)) throw new IOException($"{path} is a file; expected the name of a folder to write into.");
+        if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
+            throw new IOException($"{path} exists and is not empty. Nothing was changed. {howToGoOn}");
+        return path;
+    }
+
+    /// <summary>A folder that may hold other things, but not yet what is about to be written.</summary>
+    /// <exception cref="IOException">It holds a file of that name already.</exception>
+    public static string RequireNew(string path, string file)
+    {
+        if (File.Exists(path)) throw new IOException($"{path} is a file; expected the name of a folder to write {file} into.");
+        if (File.Exists(Path.Combine(path, file)))
+            throw new IOException($"{Path.Combine(path, file)} exists. Nothing was changed. Choose another --out, or delete it first.");
+        return path;
+    }
+}
+
+/// <summary>Files that a command makes.</summary>
+internal static class OutputFile
+{
+    /// <exception cref="IOException">There is something of that name already.</exception>
+    public static string RequireNew(string path)
+    {
+        if (Directory.Exists(path)) throw new IOException($"{path} is a folder; expected the name of a file to write.");
+        if (File.Exists(path)) throw new IOException($"{path} exists. Nothing was changed. Choose another --out, or delete it first.");
+        return path;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+
+namespace Gpt35.Cli;
+
+/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process.</summary>
+internal sealed class Interrupts : IDisposable
+{
+    private readonly CancellationTokenSource stop = new();
+    private readonly List<PosixSignalRegistration> registrations = [];
+    private volatile Func<bool>? diverted;
+
+    /// <summary>Cancelled by the first press.</summary>
+    public CancellationToken Token => stop.Token;
+
+    /// <summary>Interrupts fed by SIGINT and SIGTERM of this process.</summary>
+    /// <param name="announce">Called on the first press.</param>
+    public static Interrupts OfProcess(Action announce)
+    {
+        var interrupts = new Interrupts();
+        foreach (var signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM])
+            interrupts.registrations.Add(PosixSignalRegistration.Create(signal, context =>
+            {
+                var first = !interrupts.Token.IsCancellationRequested;
+                context.Cancel = interrupts.Press();
+                if (context.Cancel && first && interrupts.diverted is null) announce();
+            }));
+        return interrupts;
+    }
+
+    /// <summary>One press. Returns whether it was taken care of; if not, the process should end.</summary>
+    public bool Press()
+    {
+        if (diverted is { } handler) return handler();
+        if (stop.IsCancellationRequested) return false;
+        stop.Cancel();
+        return true;
+    }
+
+    /// <summary>Until the result is disposed of, presses go to <paramref name="handler"/>, which returns whether it took care of them.</summary>
+    public IDisposable Divert(Func<bool> handler)
+    {
+        var before = diverted;
+        diverted = handler;
+        return new Diversion(() => diverted = before);
+    }
+
+    public void Dispose()
+    {
+        foreach (var registration in registrations) registration.Dispose();
+        stop.Dispose();
+    }
+
+    private sealed class Diversion(Action end) : IDisposable
+    {
+        public void Dispose() => end();
+    }
+}

@@ -1,0 +1,43 @@
+using Gpt35.Data;
+using Gpt35.Kernels;
+using Gpt35.Model;
+
+namespace Gpt35.Cli;
+
+/// <summary>Models named on the command line.</summary>
+internal static class Models
+{
+    /// <summary>Opens a model folder, or the final model of a run folder.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder, or no model in it.</exception>
+    public static ModelFolder Open(string path, WorkerPool pool) => ModelFolder.Load(Find(path), pool);
+
+    /// <summary>As <see cref="Open"/>, for a model that writes text.</summary>
+    /// <exception cref="InvalidDataException">It is a reward or value model.</exception>
+    public static ModelFolder OpenLanguageModel(string path, WorkerPool pool)
+    {
+        var folder = Open(path, pool);
+        if (folder.Model.Config.NumScalars == 0) return folder;
+        var stage = folder.Card.Stage;
+        folder.Dispose();
+        throw new InvalidDataException($"{path} is a model of stage '{stage}' that gives scores, not text. Name a model made by pretrain, sft or ppo.");
+    }
+
+    /// <summary>The folder that holds config.json: the path itself, or its subfolder model.</summary>
+    public static string Find(string path)
+    {
+        foreach (var candidate in (string[])[path, Path.Combine(path, "model")])
+            if (File.Exists(Path.Combine(candidate, "config.json"))) return candidate;
+        if (!Directory.Exists(path))
+            throw new DirectoryNotFoundException($"{path}: no such folder. Expected a model folder, or the run folder of a stage.");
+        throw new DirectoryNotFoundException(Directory.Exists(Path.Combine(path, "checkpoints"))
+            ? $"{path} holds no finished model: there are checkpoints, but no {Path.Combine(path, "model")}. Finish the run with --resume, or name a checkpoint."
+            : $"{path} holds no model: there is no config.json in it or in its subfolder model.");
+    }
+
+    /// <summary>The chat format a model was trained with, if it was.</summary>
+    public static ChatFormat? ChatFormatOf(ModelFolder folder) => folder.Card.ChatFormat is { } name ? ChatFormat.ByName(name) : null;
+
+    /// <exception cref="InvalidDataException">It is a base model.</exception>
+    public static ChatFormat RequireChatFormat(ModelFolder folder, string path) => ChatFormatOf(folder) ?? throw new InvalidDataException(
+        $"{path} is a base model: it continues text and knows no turns. Use 'gpt35 generate {path} \"…\"', or fine-tune it with 'gpt35 sft'.");
+}

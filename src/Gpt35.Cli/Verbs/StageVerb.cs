@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Gpt35.Cli.Terminal;
+using Gpt35.Training;
+
+namespace Gpt35.Cli.Verbs;
+
+/// <summary>What the four training stages share on the command line.</summary>
+internal static class StageVerb
+{
+    /// <param name="session">Where the verb reads and writes.</param>
+    /// <param name="name">The verb.</param>
+    /// <param name="description">One line for the help.</param>
+    /// <param name="run">The stage.</param>
+    public static Command Create<TRecipe>(Session session, string name, string description, Func<TRecipe, StageContext, StageSummary> run)
+        where TRecipe : class
+    {
+        var recipe = new Argument<string>("recipe") { Description = "Recipe file (YAML). recipes/… is also found beside the program." };
+        var output = new Option<string>("--out") { Description = "Run folder: recipe.yaml, metrics.jsonl, checkpoints, model.", Required = true };
+        var set = new Option<string[]>("--set") { Description = "Override a value of the recipe: --set optimizer.lr=1e-4.", HelpName = "key=value" };
+        var resume = new Option<bool>("--resume") { Description = "Go on from the last checkpoint in --out." };
+        var json = new Option<bool>("--json") { Description = "Progress and result as JSON lines, for programs." };
+        var command = new Command(name, description) { recipe, output, set, resume, json };
+        command.SetAction(parsed =>
+        {
+            var path = RecipePath.Find(parsed.GetRequiredValue(recipe));
+            var folder = parsed.GetRequiredValue(output);
+            var resuming = parsed.GetValue(resume);
+            var loaded = RecipeFile.Load<TRecipe>(path, parsed.GetValue(set) ?? []);
+            if (!resuming) OutputFolder.RequireEmpty(folder, "Choose another --out, or go on with an interrupted run with --resume.");
+            using var pool = Session.OpenPool(parsed);
+            try
+            {
+                RunDisplay.Show(session, parsed, parsed.GetValue(json), observer => run(loaded, new StageContext
+                {
+                    RunFolder = folder,
+                    Resume = resuming,
+                    Pool = pool,
+                    Observer = observer,
+                    Cancel = session.Cancel,
+                }));
+            }
+            catch (OperationCanceledException)
+            {
+                throw new StoppedException($"Stopped; the state is saved in {folder}. Go on with the same command and --resume.");
+            }
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}

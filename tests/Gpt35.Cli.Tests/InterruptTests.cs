@@ -1,0 +1,29 @@
+namespace Gpt35.Cli.Tests;
+
+public class InterruptTests
+{
+    [Fact]
+    public void The_first_press_is_a_request_and_the_second_is_not_taken_care_of()
+    {
+        using var interrupts = new Interrupts();
+        Assert.True(interrupts.Press());
+        Assert.True(interrupts.Token.IsCancellationRequested);
+        Assert.False(interrupts.Press());
+    }
+
+    [Fact]
+    public void Diverted_presses_leave_the_verb_running()
+    {
+        using var interrupts = new Interrupts();
+        var presses = 0;
+        using (interrupts.Divert(() => ++presses > 0))
+        {
+            Assert.True(interrupts.Press());
+            Assert.True(interrupts.Press());
+        }
+        Assert.Equal(2, presses);
+        Assert.False(interrupts.Token.IsCancellationRequested);
+        interrupts.Press();
+        Assert.True(interrupts.Token.IsCancellationRequested);
+    }
+}
