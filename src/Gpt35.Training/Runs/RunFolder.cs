@@ -112,7 +112,10 @@ internal sealed class RunFolder
         });
 
     /// <summary>Writes summary.json, which marks the run as finished; the model must be in place.</summary>
-    public StageSummary Finish(int steps, IReadOnlyDictionary<string, double[]>? series = null)
+    /// <param name="steps">Steps of the whole run.</param>
+    /// <param name="headline">One line on what the stage reached.</param>
+    /// <param name="series">Lists by name, for histograms.</param>
+    public StageSummary Finish(int steps, string headline, IReadOnlyDictionary<string, double[]>? series = null)
     {
         var summary = new StageSummary
         {
@@ -125,7 +128,8 @@ internal sealed class RunFolder
             Numbers = Numbers,
             Series = series ?? new Dictionary<string, double[]>(),
         };
-        JsonFiles.Write(In(SummaryFileName), summary);
+        JsonFiles.Write(In(SummaryFileName), Flat(summary));
+        context.Observer.Note(headline);
         context.Observer.Finished(summary);
         return summary;
     }
@@ -133,6 +137,18 @@ internal sealed class RunFolder
     private double TotalSeconds => earlierSeconds + clock.Elapsed.TotalSeconds;
 
     private string In(string name) => Path.Combine(context.RunFolder, name);
+
+    /// <summary>The figures of the stage stand beside its seconds and tokens, so that a reader needs one level only.</summary>
+    private static JsonObject Flat(StageSummary summary)
+    {
+        var json = JsonSerializer.SerializeToNode(summary, JsonFiles.Indented)!.AsObject();
+        json.Remove("numbers");
+        json.Remove("series");
+        foreach (var (name, value) in summary.Numbers)
+            if (double.IsFinite(value)) json[name] = value;
+        foreach (var (name, values) in summary.Series) json[name] = new JsonArray([.. values.Select(value => (JsonNode)value)]);
+        return json;
+    }
 
     private StreamWriter Begin()
     {

@@ -63,7 +63,9 @@ public static class Pretraining
             StopTokens = [tokenizer.EndOfText],
             Seed = RandomStreams.Key(recipe.Seed, RandomStream.Samples),
         }));
-        return run.Finish(plan.StepCount);
+        return run.Finish(plan.StepCount, heldout.Tokens == 0
+            ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
+            : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per token, {run.Numbers["heldout_bits_per_byte_after"]:F3} bits per byte.");
     }
 
     /// <summary>

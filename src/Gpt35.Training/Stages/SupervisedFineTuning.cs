@@ -53,7 +53,9 @@ public static class SupervisedFineTuning
             MaxTokens = window / 4,
             StopTokens = [format.EndOfTurn(tokenizer)],
         }));
-        return run.Finish(plan.StepCount);
+        return run.Finish(plan.StepCount, heldout.Count == 0
+            ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
+            : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per answer token.");
     }
 
     /// <summary>
