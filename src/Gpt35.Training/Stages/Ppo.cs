@@ -20,7 +20,7 @@ public static class Ppo
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PpoRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "ppo", recipe);
+        var run = RunFolder.Open(context, "ppo", recipe);
         using var reference = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var reward = StageModels.LoadRewardModel(recipe.RewardModel, context.Pool);
         using var policy = run.CheckpointFolder is { } saved ? ModelFolder.Load(saved, context.Pool).Model : reference.Model.CloneWithHead(0, recipe.Seed);
@@ -79,7 +79,8 @@ public static class Ppo
         run.Numbers["kl_per_token"] = run.Numbers["kl_per_token_last"];
         ModelFolder.Save(run.ModelPath, policy, tokenizer, Card());
         run.WriteSamples(Samples.Generate(policy, tokenizer, heldout.Count > 0 ? heldout : train, sampling with { Temperature = 0 }));
-        return run.Finish(recipe.Iterations);
+        return run.Finish(recipe.Iterations,
+            $"Score {run.Numbers["score_first"]:F3} → {run.Numbers["score_last"]:F3}, KL {run.Numbers["kl_per_token"]:F4} nats per token, {run.Numbers["finished_last"]:P0} of the completions end by themselves.");
 
         List<Rollout> Generate(IReadOnlyList<int[]> from, ulong seed) =>
             [.. from.Zip(engine.Generate(from, sampling with { Seed = seed }), (prompt, completion) => new Rollout(prompt, completion))];

@@ -13,7 +13,7 @@ public static class RewardModeling
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(RewardRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "reward", recipe);
+        var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var model = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool).Model
@@ -70,7 +70,9 @@ public static class RewardModeling
         card = card with { RewardBias = run.Numbers["reward_bias"] };
         ModelFolder.Save(run.ModelPath, model, tokenizer, card);
         run.WriteSamples(SampleRows(model, tokenizer, heldout.Count > 0 ? heldout : train, recipe.MicroTokens, card.RewardBias));
-        return run.Finish(plan.StepCount, series);
+        return run.Finish(plan.StepCount, heldout.Count == 0
+            ? "Nothing was held out, so the accuracy of the reward model is unknown."
+            : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per pair, accuracy {run.Numbers["heldout_accuracy_before"]:P1} → {run.Numbers["heldout_accuracy_after"]:P1} of {run.Numbers["heldout_pairs"]:N0} pairs.", series);
     }
 
     /// <summary>Adds the gradient of the mean ranking loss over <paramref name="prompts"/>; all completions of a prompt are in one micro-batch.</summary>
