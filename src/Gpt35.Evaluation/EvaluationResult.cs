@@ -69,7 +69,7 @@ public sealed class EvaluationResult
     /// <summary>Writes the aggregates to <paramref name="path"/> (…/evaluation.json) and the records beside it (…/evaluation.jsonl).</summary>
     public void Write(string path)
     {
-        AtomicFile.Write(RecordsPath(path), string.Concat(Records.Select(r => JsonSerializer.Serialize(r, OneLine) + "\n")));
+        TextFile.Write(RecordsPath(path), string.Concat(Records.Select(r => JsonSerializer.Serialize(r, OneLine) + "\n")));
         var summary = new Summary(
             Model,
             Records.Count,
@@ -77,7 +77,7 @@ public sealed class EvaluationResult
             Finite(Score.Value),
             Perplexity is null ? null : new PerplexitySummary(Perplexity.Value, Perplexity.NatsPerToken, Perplexity.BitsPerByte, Perplexity.TotalNats, Perplexity.Tokens, Perplexity.Bytes),
             Seconds);
-        AtomicFile.Write(path, JsonSerializer.Serialize(summary, Json) + "\n");
+        TextFile.Write(path, JsonSerializer.Serialize(summary, Json) + "\n");
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>

@@ -10,19 +10,20 @@ public static class OracleComparison
     /// <exception cref="InvalidDataException">The two results are not over the same prompts.</exception>
     public static WinCount Compare(EvaluationResult challenger, EvaluationResult baseline)
     {
-        var scores = new Dictionary<string, double>(baseline.Records.Count);
+        var records = new Dictionary<string, EvaluationRecord>(baseline.Records.Count);
         foreach (var record in baseline.Records)
-            if (!scores.TryAdd(record.Id, record.Score))
+            if (!records.TryAdd(record.Id, record))
                 throw new InvalidDataException($"The result of '{baseline.Model}' holds prompt '{record.Id}' twice; ids must be unique.");
-        if (challenger.Records.Count != scores.Count)
-            throw Mismatch($"{challenger.Records.Count} prompts against {scores.Count}");
+        if (challenger.Records.Count != records.Count)
+            throw Mismatch($"{challenger.Records.Count} prompts against {records.Count}");
 
         int wins = 0, ties = 0, losses = 0;
         foreach (var record in challenger.Records)
         {
-            if (!scores.Remove(record.Id, out var other)) throw Mismatch($"prompt '{record.Id}' is in the first only");
-            if (Math.Abs(record.Score - other) < TieWidth) ties++;
-            else if (record.Score > other) wins++;
+            if (!records.Remove(record.Id, out var other)) throw Mismatch($"prompt '{record.Id}' is in the first only");
+            if (record.Prompt != other.Prompt) throw Mismatch($"prompt '{record.Id}' reads differently");
+            if (Math.Abs(record.Score - other.Score) < TieWidth) ties++;
+            else if (record.Score > other.Score) wins++;
             else losses++;
         }
         return new WinCount(wins, ties, losses);

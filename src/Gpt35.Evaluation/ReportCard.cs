@@ -102,7 +102,7 @@ public sealed class ReportCard
         Row("all kinds", e => e.Overall.Value),
         .. Kinds.Select(kind => Row(Show.Kind(kind), e => e.AccuracyOf(kind).Value)),
         Row("harmful requests refused", e => e.RefusedOf(TinyWorldKinds.Harmful).Value),
-        Row("harmless look-alikes refused", e => e.RefusedOf(TinyWorldKinds.HarmlessLookAlike).Value),
+        Row("harmless look-alikes refused", e => e.RefusedOf(TinyWorldKinds.LookAlike).Value),
         Row("oracle score", e => e.Score.Value, RowFormat.Number),
         Row("perplexity of held-out text", e => e.Perplexity?.Value, RowFormat.Number),
     ];
@@ -111,10 +111,10 @@ public sealed class ReportCard
     public void Write()
     {
         var plots = ReportPlots.Of(this);
-        foreach (var plot in plots) AtomicFile.Write(Path.Combine(Folder, "plots", plot.File), plot.StandaloneSvg);
-        AtomicFile.Write(Path.Combine(Folder, "report.json"), ToJson().ToJsonString(EvaluationResult.Json) + "\n");
-        AtomicFile.Write(Path.Combine(Folder, "report.md"), ReportMarkdown.Render(this, plots));
-        AtomicFile.Write(Path.Combine(Folder, "report.html"), ReportHtml.Render(this, plots));
+        foreach (var plot in plots) TextFile.Write(Path.Combine(Folder, "plots", plot.File), plot.StandaloneSvg);
+        TextFile.Write(Path.Combine(Folder, "report.json"), ToJson().ToJsonString(EvaluationResult.Json) + "\n");
+        TextFile.Write(Path.Combine(Folder, "report.md"), ReportMarkdown.Render(this, plots));
+        TextFile.Write(Path.Combine(Folder, "report.html"), ReportHtml.Render(this, plots));
     }
 
     /// <summary>Every number of the report; null where it was not measured.</summary>

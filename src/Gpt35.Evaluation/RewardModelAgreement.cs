@@ -71,7 +71,7 @@ public sealed record RewardModelAgreement(IReadOnlyList<double> Margins)
 
     /// <summary>Writes agreement and margins as JSON.</summary>
     public void Write(string path) =>
-        AtomicFile.Write(path, JsonSerializer.Serialize(new Content(Pairs, Pairs == 0 ? null : Accuracy.Value, Margins), EvaluationResult.Json) + "\n");
+        TextFile.Write(path, JsonSerializer.Serialize(new Content(Pairs, Pairs == 0 ? null : Accuracy.Value, Margins), EvaluationResult.Json) + "\n");
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     public static RewardModelAgreement Read(string path)

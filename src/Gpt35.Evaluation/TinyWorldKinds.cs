@@ -1,3 +1,6 @@
+using System.Text.Json;
+using Gpt35.Data.TinyWorld;
+
 namespace Gpt35.Evaluation;
 
 /// <summary>Kinds of instruction that the report singles out.</summary>
@@ -8,5 +11,8 @@ public static class TinyWorldKinds
     /// <summary>Requests to be refused.</summary>
     public const string Harmful = "harmful";
     /// <summary>Their harmless look-alikes, to be answered.</summary>
-    public const string HarmlessLookAlike = "look_alike";
+    public const string LookAlike = "look_alike";
+
+    /// <summary>The name of a kind in files: YesNo as yes_no.</summary>
+    public static string NameOf(InstructionKind kind) => JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString());
 }

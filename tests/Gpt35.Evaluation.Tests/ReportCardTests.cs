@@ -103,9 +103,9 @@ public sealed class ReportCardTests
         Assert.Equal(card.Base!.Overall.Value, rows[0].Base);
         Assert.Equal(16, card.Kinds.Count);
         Assert.Equal(1 + 16 + 4, rows.Count);
-        Assert.Equal("yes no", rows[2].Name);
+        Assert.Equal("yes/no question", rows[2].Name);
         Assert.Equal("6.210", rows[^1].Text(r => r.Rlhf));
-        Assert.Equal($"{100 * card.Rlhf!.Overall.Value:0.0} %", rows[0].Text(r => r.Rlhf));
+        Assert.Equal($"{100 * card.Rlhf!.Overall.Value:0.0}\u00A0%", rows[0].Text(r => r.Rlhf));
     }
 
     [Fact]
@@ -118,7 +118,7 @@ public sealed class ReportCardTests
         Assert.Equal(12, samples.Select(s => s.Kind).Distinct().Count());
         Assert.Contains(samples, s => s.Kind == TinyWorldKinds.Unknown);
         Assert.Contains(samples, s => s.Kind == TinyWorldKinds.Harmful);
-        Assert.Contains(samples, s => s.Kind == TinyWorldKinds.HarmlessLookAlike);
+        Assert.Contains(samples, s => s.Kind == TinyWorldKinds.LookAlike);
         Assert.All(samples, s => Assert.Equal(["base", "sft", "rlhf"], s.Answers.Select(a => a.Model)));
     }
 

@@ -9,7 +9,7 @@ internal sealed class SyntheticRun : IDisposable
     private static readonly string[] Kinds =
     [
         "fact", "yes_no", TinyWorldKinds.Unknown, "arithmetic", "counting", "comparing", "listing", "reversing", "changing_case",
-        "opposite", "summary", "continuation", "follow_up", "system_message", TinyWorldKinds.Harmful, TinyWorldKinds.HarmlessLookAlike,
+        "opposite", "summary", "continuation", "follow_up", "system_message", TinyWorldKinds.Harmful, TinyWorldKinds.LookAlike,
     ];
 
     public SyntheticRun(string? folder = null)
@@ -41,7 +41,7 @@ internal sealed class SyntheticRun : IDisposable
     {
         var kind = Kinds[i % Kinds.Length];
         var correct = Fraction(i * 0.754877666) < accuracy;
-        var refuses = kind == TinyWorldKinds.Harmful && correct || kind == TinyWorldKinds.HarmlessLookAlike && !correct;
+        var refuses = kind == TinyWorldKinds.Harmful && correct || kind == TinyWorldKinds.LookAlike && !correct;
         return new EvaluationRecord
         {
             Id = $"{kind}-{i / Kinds.Length}",

@@ -42,16 +42,16 @@ internal static class Charts
         return canvas.ToString();
     }
 
-    /// <summary>Shares with their intervals, one row each, against the line at 50 %.</summary>
+    /// <summary>Shares with their intervals, one row each, against the mark at 50 %.</summary>
     public static string Intervals(string title, string xLabel, IReadOnlyList<(string Name, Estimate Share)> rows)
     {
         var canvas = new SvgCanvas(title, (0, 100), (0, rows.Count)).XAxis(xLabel);
-        canvas.Line(canvas.X(50), canvas.Y(0), canvas.X(50), canvas.Y(rows.Count), "ca dashed");
         for (var i = 0; i < rows.Count; i++)
         {
             var (name, share) = rows[i];
             var y = canvas.Y(rows.Count - i - 0.62);
             canvas.Text(canvas.X(0), y - 14, "cl", "start", $"{name}: {Show.Percent(share.Value)}");
+            canvas.Line(canvas.X(50), y - 8, canvas.X(50), y + 8, "ca");
             canvas.Line(canvas.X(100 * share.Low), y, canvas.X(100 * share.High), y, "line s3 thick");
             canvas.Circle(canvas.X(100 * share.Value), y, "s3");
         }

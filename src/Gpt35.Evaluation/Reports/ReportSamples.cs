@@ -7,7 +7,7 @@ internal sealed record ReportSample(string Kind, string Prompt, IReadOnlyList<(s
 internal static class ReportSamples
 {
     private const int Wanted = 12;
-    private static readonly string[] Always = [TinyWorldKinds.Unknown, TinyWorldKinds.Harmful, TinyWorldKinds.HarmlessLookAlike];
+    private static readonly string[] Always = [TinyWorldKinds.Unknown, TinyWorldKinds.Harmful, TinyWorldKinds.LookAlike];
 
     /// <summary>
     /// The first prompt of each kind until there are twelve, the kinds about honesty and harm never left out;

@@ -8,7 +8,7 @@ internal static class Show
 {
     public const string Missing = "–";
 
-    public static string Percent(double? share) => share is { } s && double.IsFinite(s) ? Invariant($"{100 * s:0.0} %") : Missing;
+    public static string Percent(double? share) => share is { } s && double.IsFinite(s) ? Invariant($"{100 * s:0.0}\u00A0%") : Missing;
 
     public static string Number(double? value, string format = "0.000") =>
         value is { } v && double.IsFinite(v) ? v.ToString(format, CultureInfo.InvariantCulture) : Missing;
@@ -16,7 +16,7 @@ internal static class Show
     /// <summary>12345678 as 12,345,678.</summary>
     public static string Whole(double? value) => Number(value, "#,0");
 
-    public static string Interval(Estimate e) => e.Count == 0 ? Missing : Invariant($"{100 * e.Low:0.0} – {100 * e.High:0.0} %");
+    public static string Interval(Estimate e) => e.Count == 0 ? Missing : Invariant($"{100 * e.Low:0.0}\u00A0–\u00A0{100 * e.High:0.0}\u00A0%");
 
     public static string Duration(double? seconds)
     {
@@ -28,17 +28,16 @@ internal static class Show
             : Invariant($"{whole.Minutes} min {whole.Seconds:00} s");
     }
 
-    /// <summary>harmful_request or HarmfulRequest as "harmful request".</summary>
-    public static string Kind(string kind)
+    /// <summary>Name of a kind for people: yes_no as "yes/no question".</summary>
+    public static string Kind(string kind) => kind switch
     {
-        var words = new System.Text.StringBuilder(kind.Length + 4);
-        for (var i = 0; i < kind.Length; i++)
-        {
-            if (i > 0 && char.IsUpper(kind[i]) && char.IsLower(kind[i - 1])) words.Append(' ');
-            words.Append(kind[i] is '_' or '-' ? ' ' : char.ToLowerInvariant(kind[i]));
-        }
-        return words.ToString();
-    }
+        "yes_no" => "yes/no question",
+        TinyWorldKinds.Unknown => "unanswerable question",
+        TinyWorldKinds.Harmful => "harmful request",
+        TinyWorldKinds.LookAlike => "harmless look-alike",
+        "case" => "changing case",
+        _ => kind.Replace('_', ' '),
+    };
 
     /// <summary>Text that no browser takes for markup.</summary>
     public static string Html(string text) => WebUtility.HtmlEncode(text);

@@ -77,9 +77,9 @@ internal sealed class SvgCanvas
         foreach (var (name, cssClass) in entries.Reverse())
         {
             Text(at, 16, "cl", "end", name);
-            at -= 6.6 * name.Length + 6;
+            at -= 5.7 * name.Length + 6;
             Line(at - 14, 12, at, 12, cssClass);
-            at -= 26;
+            at -= 28;
         }
     }
 

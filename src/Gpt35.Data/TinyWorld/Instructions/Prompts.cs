@@ -1,0 +1,83 @@
+namespace Gpt35.Data.TinyWorld;
+
+/// <summary>Prompts of every kind, fold by fold.</summary>
+public static class Prompts
+{
+    public static readonly IReadOnlyList<InstructionKind> Kinds = Enum.GetValues<InstructionKind>();
+
+    /// <summary>How often a prompt that was already given is drawn anew before a kind counts as used up.</summary>
+    private const int Patience = 2_000;
+
+    /// <summary><paramref name="count"/> prompts of a fold, every kind equally often; one prompt may come up again, as users repeat themselves.</summary>
+    public static IEnumerable<TinyWorldPrompt> Create(World world, Fold fold, ulong seed, int count) =>
+        Drafts(world, fold, seed, count).Select(pair => pair.Draft.Prompt);
+
+    /// <summary>Different prompts for evaluation, <paramref name="perKind"/> of every kind, kind by kind.</summary>
+    /// <exception cref="ArgumentException">A kind has fewer different held-out prompts than asked for.</exception>
+    public static IReadOnlyList<TinyWorldPrompt> HeldOut(World world, ulong seed, int perKind)
+    {
+        var prompts = new List<TinyWorldPrompt>();
+        foreach (var kind in Kinds)
+        {
+            var random = new SeededRandom(seed).Fork("held-out").Fork(kind.ToString());
+            var seen = new HashSet<string>();
+            for (var tries = 0; seen.Count < perKind; tries++)
+            {
+                if (tries > Patience * perKind)
+                    throw new ArgumentException($"Only {seen.Count} different held-out prompts of kind {kind} were found, {perKind} were asked for; ask for fewer.", nameof(perKind));
+                var prompt = Write(world, kind, Fold.HeldOut, random).Prompt;
+                if (seen.Add(prompt.PlainText)) prompts.Add(prompt);
+            }
+        }
+        return prompts;
+    }
+
+    /// <summary>
+    /// Questions with flawless answers from the demonstration fold, to show a base model what is wanted. The question is the whole
+    /// conversation on one line.
+    /// </summary>
+    public static IReadOnlyList<(string Question, string Answer)> FewShotExamples(World world, InstructionKind kind, ulong seed, int count)
+    {
+        var random = new SeededRandom(seed).Fork("few-shot").Fork(kind.ToString());
+        var examples = new Dictionary<string, string>();
+        while (examples.Count < count)
+        {
+            var prompt = Write(world, kind, Fold.Demonstrations, random).Prompt;
+            examples[prompt.PlainText] = prompt.PerfectAnswer;
+        }
+        return [.. examples.Select(example => (example.Key, example.Value))];
+    }
+
+    internal static IEnumerable<(Draft Draft, SeededRandom Random)> Drafts(World world, Fold fold, ulong seed, int count)
+    {
+        var random = new SeededRandom(seed).Fork(fold.ToString());
+        for (var made = 0; made < count;)
+            foreach (var kind in random.Shuffled(Kinds))
+            {
+                if (made++ == count) yield break;
+                yield return (Write(world, kind, fold, random), random);
+            }
+    }
+
+    internal static Draft Write(World world, InstructionKind kind, Fold fold, SeededRandom random) => kind switch
+    {
+        InstructionKind.Fact => FactInstructions.Fact(world, fold, random),
+        InstructionKind.YesNo => FactInstructions.YesNo(world, fold, random),
+        InstructionKind.Unknown => Unknowables.Write(world, fold, random),
+        InstructionKind.Arithmetic => NumberInstructions.Arithmetic(world, fold, random),
+        InstructionKind.Counting => NumberInstructions.Counting(world, fold, random),
+        InstructionKind.Comparing => NumberInstructions.Comparing(world, fold, random),
+        InstructionKind.Listing => WordInstructions.Listing(world, fold, random),
+        InstructionKind.Reversing => WordInstructions.Reversing(world, fold, random),
+        InstructionKind.Sorting => WordInstructions.Sorting(world, fold, random),
+        InstructionKind.Case => WordInstructions.Case(world, fold, random),
+        InstructionKind.Opposite => WordInstructions.Opposite(world, fold, random),
+        InstructionKind.Summary => StoryInstructions.Summary(world, fold, random),
+        InstructionKind.Continuation => StoryInstructions.Continuation(world, fold, random),
+        InstructionKind.FollowUp => FactInstructions.FollowUp(world, fold, random),
+        InstructionKind.SystemMessage => FactInstructions.SystemMessage(world, fold, random),
+        InstructionKind.Harmful => HarmfulActs.Write(world, fold, random),
+        InstructionKind.LookAlike => HarmlessActs.Write(world, fold, random),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "There is no such kind of instruction."),
+    };
+}

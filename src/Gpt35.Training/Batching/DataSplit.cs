@@ -1,0 +1,44 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Gpt35.Data;
+
+namespace Gpt35.Training;
+
+/// <summary>Training and held-out records of a stage.</summary>
+internal sealed record DataSplit<T>(IReadOnlyList<T> Train, IReadOnlyList<T> Heldout);
+
+internal static class DataSplit
+{
+    /// <summary>
+    /// Reads the files of <paramref name="data"/>. Without held-out files, a record is held out by a hash of its key: the choice does not depend
+    /// on the order of the files or on the seed, and records with the same key (the same document, the same prompt) stay on the same side.
+    /// </summary>
+    /// <exception cref="InvalidDataException">Nothing is left to train on, or both ways of holding out are asked for.</exception>
+    public static DataSplit<T> Read<T>(DataOptions data, Func<string, IEnumerable<T>> read, Func<T, string> key)
+    {
+        if (data.Heldout.Count > 0 && data.HeldoutFraction > 0)
+            throw new InvalidDataException("The recipe has both data.heldout and data.heldout_fraction; give files that are held out or a share to hold out, not both.");
+        var records = data.Train.SelectMany(read).ToList();
+        var split = data.Heldout.Count > 0
+            ? new DataSplit<T>(records, [.. data.Heldout.SelectMany(read)])
+            : new DataSplit<T>(
+                [.. records.Where(record => !IsHeldOut(key(record), data.HeldoutFraction))],
+                [.. records.Where(record => IsHeldOut(key(record), data.HeldoutFraction))]);
+        if (split.Train.Count == 0)
+            throw new InvalidDataException(
+                $"{string.Join(", ", data.Train)}: {records.Count} records, of which none is left to train on after holding out {data.HeldoutFraction:P0}. Lower data.heldout_fraction or add data.");
+        return split;
+    }
+
+    /// <summary>The texts of a conversation, as a key.</summary>
+    public static string KeyOf(IEnumerable<Message> messages) => string.Join('\0', messages.Select(message => message.Content));
+
+    internal static bool IsHeldOut(string key, double fraction)
+    {
+        if (fraction <= 0) return false;
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(Encoding.UTF8.GetBytes(key), hash);
+        return BinaryPrimitives.ReadUInt64LittleEndian(hash) < fraction * ulong.MaxValue;
+    }
+}

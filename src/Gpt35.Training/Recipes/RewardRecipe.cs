@@ -1,0 +1,41 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Gpt35.Training;
+
+/// <summary>Reward model from rankings. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.2) unless noted.</summary>
+public sealed record RewardRecipe
+{
+    /// <summary>Fixes the initial head and the order of prompts.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Model folder of the fine-tuned model; its vocabulary projection is replaced by a scalar head.</summary>
+    public required string Init { get; init; }
+
+    /// <summary>Rankings or preference pairs.</summary>
+    public required DataOptions Data { get; init; }
+
+    /// <summary>Demonstrations on which the reward shall average 0; with none the bias stays 0.</summary>
+    public IReadOnlyList<string> Demonstrations { get; init; } = [];
+
+    /// <summary>Prompts per optimizer step, each with all its completions.</summary>
+    [Range(1, int.MaxValue)]
+    public int PromptsPerStep { get; init; } = 64;
+
+    /// <summary>Tokens of one pass through the model; a prompt's completions always travel together.</summary>
+    [Range(1, int.MaxValue)]
+    public int MicroTokens { get; init; } = 8192;
+
+    /// <summary>Passes over the rankings; more than one overfits quickly.</summary>
+    [Range(1, int.MaxValue)]
+    public int Epochs { get; init; } = 1;
+
+    public required OptimizerOptions Optimizer { get; init; }
+
+    /// <summary>Measure held-out loss and accuracy every so many steps besides before and after; 0 does not.</summary>
+    [Range(0, int.MaxValue)]
+    public int EvalEvery { get; init; }
+
+    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
+    [Range(0, int.MaxValue)]
+    public int CheckpointEvery { get; init; }
+}

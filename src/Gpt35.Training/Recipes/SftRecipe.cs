@@ -1,0 +1,39 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Gpt35.Training;
+
+/// <summary>Supervised fine-tuning on demonstrations, loss on the assistant's turns only. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.1) unless noted.</summary>
+public sealed record SftRecipe
+{
+    /// <summary>Fixes order of examples, dropout and samples.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Model folder to start from.</summary>
+    public required string Init { get; init; }
+
+    /// <summary>How conversations become tokens; the model folder remembers it.</summary>
+    public string ChatFormat { get; init; } = "chatml";
+
+    /// <summary>Demonstrations.</summary>
+    public required DataOptions Data { get; init; }
+
+    public required BatchOptions Batch { get; init; }
+
+    /// <summary>Passes over the demonstrations. InstructGPT takes 16 and keeps the one the reward model likes best.</summary>
+    [Range(1, int.MaxValue)]
+    public required int Epochs { get; init; }
+
+    /// <summary>Dropout on embeddings and residual branches while training; the initial model's rate when left out. InstructGPT: 0.2.</summary>
+    [Range(0.0, 0.9)]
+    public double? ResidDropout { get; init; }
+
+    public required OptimizerOptions Optimizer { get; init; }
+
+    /// <summary>Measure the held-out loss every so many steps besides before and after; 0 does not.</summary>
+    [Range(0, int.MaxValue)]
+    public int EvalEvery { get; init; }
+
+    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
+    [Range(0, int.MaxValue)]
+    public int CheckpointEvery { get; init; }
+}

@@ -1,0 +1,177 @@
+using System.Buffers;
+using System.Text.Json.Nodes;
+using Gpt35.Data;
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Training;
+
+/// <summary>Stage 3: a scalar head in place of the vocabulary, trained to rank completions as people did (Ouyang et al. 2022, section 3.5).</summary>
+public static class RewardModeling
+{
+    /// <summary>Trains a reward model as the recipe says and leaves everything in the run folder.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
+    public static StageSummary Run(RewardRecipe recipe, StageContext context)
+    {
+        using var run = RunFolder.Open(context, "reward", recipe);
+        using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
+        using var model = run.CheckpointFolder is { } folder
+            ? ModelFolder.Load(folder, context.Pool).Model
+            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+        var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
+        var card = new ModelCard { Stage = "reward", ChatFormat = format.Name, Parents = [recipe.Init], RecipeHash = run.RecipeHash };
+
+        var window = model.Config.MaxPositionEmbeddings;
+        var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadRankings(path, context.Observer.Note), ranking => DataSplit.KeyOf(ranking.Prompt));
+        var train = RankedPrompt.Render(data.Train, format, tokenizer, window, "training", context.Observer.Note);
+        var heldout = RankedPrompt.Render(data.Heldout, format, tokenizer, window, "held-out", context.Observer.Note);
+        if (train.Count == 0)
+            throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} rankings has two differently ranked completions that fit into the context of {window} tokens.");
+        var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
+        context.Observer.Started("reward", plan.StepCount,
+            $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
+        if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Measure(model, heldout, recipe.MicroTokens), "before");
+
+        using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool);
+        if (run.CheckpointFolder is { } checkpoint) Checkpoint.LoadOptimizer(checkpoint, optimizer);
+        var schedule = new LearningRateSchedule(recipe.Optimizer, plan.StepCount);
+        run.Loop(plan.StepCount, recipe.CheckpointEvery, step =>
+        {
+            var found = Accumulate(model, train, plan[step], recipe.MicroTokens);
+            var norm = optimizer.Step(schedule.At(step));
+            var metrics = new OrderedDictionary<string, double>
+            {
+                ["loss"] = found.Loss,
+                ["accuracy"] = found.Correct / (double)found.Pairs,
+                ["lr"] = schedule.At(step),
+                ["gradient_norm"] = norm,
+                ["tokens"] = plan[step].Sum(prompt => train[prompt].TokenCount),
+            };
+            if (heldout.Count > 0 && recipe.EvalEvery > 0 && (step + 1) % recipe.EvalEvery == 0)
+            {
+                var now = Measure(model, heldout, recipe.MicroTokens);
+                metrics["heldout_loss"] = now.Loss;
+                metrics["heldout_accuracy"] = now.Accuracy;
+            }
+            return metrics;
+        }, saved => Checkpoint.SaveModel(saved, model, tokenizer, card, optimizer));
+
+        var series = new Dictionary<string, double[]>();
+        if (heldout.Count > 0)
+        {
+            var after = Measure(model, heldout, recipe.MicroTokens);
+            Note(run.Numbers, after, "after");
+            run.Numbers["heldout_pairs"] = after.Margins.Length;
+            series["heldout_margins"] = after.Margins;
+        }
+        run.Numbers["train_prompts"] = train.Count;
+        run.Numbers["train_pairs"] = train.Sum(prompt => prompt.Pairs);
+        run.Numbers["reward_bias"] = Bias(recipe, model, format, tokenizer, context.Observer.Note);
+        card = card with { RewardBias = run.Numbers["reward_bias"] };
+        ModelFolder.Save(run.ModelPath, model, tokenizer, card);
+        run.WriteSamples(SampleRows(model, tokenizer, heldout.Count > 0 ? heldout : train, recipe.MicroTokens, card.RewardBias));
+        return run.Finish(plan.StepCount, series);
+    }
+
+    /// <summary>Adds the gradient of the mean ranking loss over <paramref name="prompts"/>; all completions of a prompt are in one micro-batch.</summary>
+    internal static RankingLoss Accumulate(ITrainableModel model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens)
+    {
+        var total = new RankingLoss();
+        foreach (var group in BatchPlan.MicroBatches(prompts, prompt => data[prompt].TokenCount, microTokens))
+        {
+            var (batch, ranks, starts) = Batch(data, group);
+            var rewards = model.Forward(batch, new ForwardRequest { Scalars = true, ForBackward = true }).Scalars;    // (C,)
+            var gradient = ArrayPool<float>.Shared.Rent(rewards.Length);
+            var dRewards = gradient.AsSpan(0, rewards.Length);
+            var found = RewardLoss.Rankings(rewards, ranks, starts, prompts.Count, dRewards);
+            model.Backward(new TokenGradients { Scalars = dRewards });
+            ArrayPool<float>.Shared.Return(gradient);
+            total = new RankingLoss(total.Loss + found.Loss, total.Pairs + found.Pairs, total.Correct + found.Correct);
+        }
+        return total;
+    }
+
+    /// <summary>Loss, pair accuracy and the margin r_w − r_l of every pair.</summary>
+    internal static (double Loss, double Accuracy, double[] Margins) Measure(ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens)
+    {
+        double loss = 0;
+        var margins = new List<double>();
+        foreach (var prompt in Scored(model, data, microTokens))
+        {
+            var unused = new float[prompt.Rewards.Length];
+            loss += RewardLoss.Rankings(prompt.Rewards, prompt.Prompt.Ranks, [0, unused.Length], data.Count, unused).Loss;
+            for (var i = 0; i < unused.Length; i++)
+                for (var j = 0; j < unused.Length; j++)
+                    if (prompt.Prompt.Ranks[i] < prompt.Prompt.Ranks[j]) margins.Add(prompt.Rewards[i] - prompt.Rewards[j]);
+        }
+        return (loss, margins.Count(margin => margin > 0) / (double)margins.Count, [.. margins]);
+    }
+
+    /// <summary>Output of the scalar head at the last token of each sequence, without the bias of the card.</summary>
+    internal static float[] Rewards(ITrainableModel model, IReadOnlyList<int[]> sequences, int microTokens)
+    {
+        var rewards = new List<float>(sequences.Count);
+        foreach (var group in BatchPlan.MicroBatches(Enumerable.Range(0, sequences.Count), i => sequences[i].Length, microTokens))
+        {
+            var builder = new TokenBatchBuilder();
+            foreach (var i in group) builder.AddLast(sequences[i]);
+            rewards.AddRange(model.Forward(builder.Build(), new ForwardRequest { Scalars = true }).Scalars);
+        }
+        return [.. rewards];
+    }
+
+    /// <summary>What to add so that demonstrations average 0; 0 without demonstrations.</summary>
+    private static double Bias(RewardRecipe recipe, ITrainableModel model, ChatFormat format, Tokenizer tokenizer, Action<string> note)
+    {
+        if (recipe.Demonstrations.Count == 0) return 0;
+        var sequences = recipe.Demonstrations.SelectMany(path => RecordReader.ReadDemonstrations(path, note))
+            .Where(demonstration => demonstration.Messages is [.., { Role: Role.Assistant }])
+            .Select(demonstration => Sequence([.. demonstration.Messages.SkipLast(1)], demonstration.Messages[^1].Content, format, tokenizer))
+            .Where(ids => ids.Length <= model.Config.MaxPositionEmbeddings).ToList();
+        if (sequences.Count == 0)
+            throw new InvalidDataException($"{string.Join(", ", recipe.Demonstrations)}: no demonstration fits into the context of {model.Config.MaxPositionEmbeddings} tokens, so the reward bias cannot be set.");
+        return -Maths.Mean(Rewards(model, sequences, recipe.MicroTokens));
+    }
+
+    internal static int[] Sequence(IReadOnlyList<Message> prompt, string completion, ChatFormat format, Tokenizer tokenizer) =>
+        [.. format.RenderPrompt(prompt, tokenizer), .. format.RenderCompletion(completion, tokenizer)];
+
+    private static void Note(OrderedDictionary<string, double> numbers, (double Loss, double Accuracy, double[] Margins) found, string when)
+    {
+        numbers[$"heldout_loss_{when}"] = found.Loss;
+        numbers[$"heldout_accuracy_{when}"] = found.Accuracy;
+    }
+
+    private static (TokenBatch Batch, int[] Ranks, int[] Starts) Batch(IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts)
+    {
+        var builder = new TokenBatchBuilder();
+        var starts = new List<int> { 0 };
+        foreach (var prompt in prompts)
+        {
+            foreach (var sequence in data[prompt].Sequences) builder.AddLast(sequence);
+            starts.Add(builder.SequenceCount);
+        }
+        return (builder.Build(), [.. prompts.SelectMany(prompt => data[prompt].Ranks)], [.. starts]);
+    }
+
+    private static IEnumerable<(RankedPrompt Prompt, float[] Rewards)> Scored(ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens)
+    {
+        var rewards = Rewards(model, [.. data.SelectMany(prompt => prompt.Sequences)], microTokens);
+        var start = 0;
+        foreach (var prompt in data)
+        {
+            yield return (prompt, rewards[start..(start + prompt.Ranks.Length)]);
+            start += prompt.Ranks.Length;
+        }
+    }
+
+    private static IEnumerable<JsonObject> SampleRows(ITrainableModel model, Tokenizer tokenizer, IReadOnlyList<RankedPrompt> data, int microTokens, double bias) =>
+        from scored in Scored(model, [.. data.Take(Samples.Count)], microTokens)
+        from i in Enumerable.Range(0, scored.Rewards.Length)
+        select new JsonObject
+        {
+            ["text"] = tokenizer.Decode(scored.Prompt.Sequences[i], includeSpecial: true),
+            ["rank"] = scored.Prompt.Ranks[i],
+            ["score"] = scored.Rewards[i] + bias,
+        };
+}

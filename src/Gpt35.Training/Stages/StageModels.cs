@@ -1,0 +1,31 @@
+using Gpt35.Data;
+using Gpt35.Kernels;
+using Gpt35.Model;
+
+namespace Gpt35.Training;
+
+/// <summary>The models a stage starts from, checked to be of the right kind.</summary>
+internal static class StageModels
+{
+    /// <exception cref="InvalidDataException">The folder holds a model with a scalar head.</exception>
+    public static ModelFolder LoadLanguageModel(string path, string key, WorkerPool pool) =>
+        Checked(ModelFolder.Load(path, pool), folder => folder.Model.Config.NumScalars == 0,
+            $"{path}: a model with a scalar head (a reward or value model); {key} needs a language model.");
+
+    /// <exception cref="InvalidDataException">The folder holds no reward model.</exception>
+    public static ModelFolder LoadRewardModel(string path, WorkerPool pool) =>
+        Checked(ModelFolder.Load(path, pool), folder => folder.Model.Config.NumScalars == 1,
+            $"{path}: not a reward model (it has no scalar head). Train one with 'gpt35 reward'.");
+
+    /// <summary>The chat format a model was fine-tuned with.</summary>
+    /// <exception cref="InvalidDataException">It is a base model.</exception>
+    public static ChatFormat FormatOf(ModelFolder folder, string path) => ChatFormat.ByName(
+        folder.Card.ChatFormat ?? throw new InvalidDataException($"{path}: its gpt35.json names no chat format, so this is a base model. Fine-tune it first with 'gpt35 sft'."));
+
+    private static ModelFolder Checked(ModelFolder folder, Func<ModelFolder, bool> isRight, string complaint)
+    {
+        if (isRight(folder)) return folder;
+        folder.Dispose();
+        throw new InvalidDataException(complaint);
+    }
+}

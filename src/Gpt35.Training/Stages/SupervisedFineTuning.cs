@@ -1,0 +1,109 @@
+using Gpt35.Data;
+using Gpt35.Inference;
+using Gpt35.Kernels;
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Training;
+
+/// <summary>Stage 2: imitation of demonstrations, with loss on the assistant's turns only (Ouyang et al. 2022, section 3.5).</summary>
+public static class SupervisedFineTuning
+{
+    /// <summary>Fine-tunes the initial model as the recipe says and leaves everything in the run folder.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
+    public static StageSummary Run(SftRecipe recipe, StageContext context)
+    {
+        using var run = RunFolder.Open(context, "sft", recipe);
+        using var start = Start(recipe, run, context.Pool);
+        var (model, tokenizer) = (start.Model, start.Tokenizer);
+        var format = ChatFormat.ByName(recipe.ChatFormat);
+
+        var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadDemonstrations(path, context.Observer.Note), demonstration => DataSplit.KeyOf(PromptOf(demonstration)));
+        var window = model.Config.MaxPositionEmbeddings;
+        var train = Render(data.Train, format, tokenizer, window, "training", context.Observer.Note);
+        var heldout = Render(data.Heldout, format, tokenizer, window, "held-out", context.Observer.Note);
+        if (train.Count == 0)
+            throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} demonstrations fits into the context of {window} tokens. Use shorter ones, or a model with a longer context.");
+        var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch.Tokens, recipe.Epochs, recipe.Seed);
+        context.Observer.Started("sft", plan.StepCount, $"{model.Parameters.Count:N0} parameters, {train.Count:N0} demonstrations, {heldout.Count:N0} held out.");
+
+        new LanguageModelTraining
+        {
+            Run = run,
+            Model = model,
+            Tokenizer = tokenizer,
+            Card = new ModelCard { Stage = "sft", ChatFormat = format.Name, Parents = [recipe.Init], RecipeHash = run.RecipeHash },
+            Train = train,
+            Heldout = heldout,
+            Plan = plan,
+            MicroTokens = recipe.Batch.MicroTokens,
+            Optimizer = recipe.Optimizer,
+            Seed = recipe.Seed,
+            EvalEvery = recipe.EvalEvery,
+            CheckpointEvery = recipe.CheckpointEvery,
+        }.Go();
+
+        run.Numbers["train_demonstrations"] = train.Count;
+        run.Numbers["heldout_demonstrations"] = heldout.Count;
+        run.Numbers["dropped_demonstrations"] = data.Train.Count + data.Heldout.Count - train.Count - heldout.Count;
+        var shown = (heldout.Count > 0 ? data.Heldout : data.Train).Select(demonstration => format.RenderPrompt(PromptOf(demonstration), tokenizer));
+        run.WriteSamples(Samples.Generate(model, tokenizer, [.. shown.Take(4 * Samples.Count)], new SamplingOptions
+        {
+            Temperature = 0,
+            MaxTokens = window / 4,
+            StopTokens = [format.EndOfTurn(tokenizer)],
+        }));
+        return run.Finish(plan.StepCount);
+    }
+
+    /// <summary>
+    /// Tokens and masks. A conversation longer than the context is cut after the last answer that fits; where not even the first does, it is left out,
+    /// because half an answer without its end would teach not to stop.
+    /// </summary>
+    internal static List<TokenSequence> Render(
+        IReadOnlyList<Demonstration> demonstrations, ChatFormat format, Tokenizer tokenizer, int context, string what, Action<string> note)
+    {
+        var kept = new List<TokenSequence>();
+        int cut = 0, unanswered = 0;
+        foreach (var demonstration in demonstrations)
+        {
+            var answers = demonstration.Messages.Index().Where(turn => turn.Item.Role == Role.Assistant).Select(turn => turn.Index).ToList();
+            if (answers.Count == 0) unanswered++;
+            for (var last = answers.Count - 1; last >= 0; last--)
+            {
+                var sequence = format.Render([.. demonstration.Messages.Take(answers[last] + 1)], tokenizer);
+                if (sequence.Ids.Length > context) continue;
+                if (LanguageModelTraining.TrainedTokens(sequence) == 0) break;
+                kept.Add(sequence);
+                if (last < answers.Count - 1) cut++;
+                break;
+            }
+        }
+        if (unanswered > 0) note($"{unanswered} {what} demonstrations have no assistant turn; left out.");
+        if (cut > 0) note($"{cut} {what} conversations are longer than {context} tokens; cut after the last answer that fits.");
+        var dropped = demonstrations.Count - kept.Count - unanswered;
+        if (dropped > 0) note($"{dropped} of {demonstrations.Count} {what} demonstrations are longer than {context} tokens; left out.");
+        return kept;
+    }
+
+    /// <summary>The conversation before its last answer.</summary>
+    private static IReadOnlyList<Message> PromptOf(Demonstration demonstration)
+    {
+        var last = demonstration.Messages.ToList().FindLastIndex(message => message.Role == Role.Assistant);
+        return last < 0 ? demonstration.Messages : [.. demonstration.Messages.Take(last)];
+    }
+
+    /// <summary>The checkpoint to go on from, or the initial model with the recipe's dropout.</summary>
+    private static ModelFolder Start(SftRecipe recipe, RunFolder run, WorkerPool pool)
+    {
+        if (run.CheckpointFolder is { } checkpoint) return ModelFolder.Load(checkpoint, pool);
+        var folder = StageModels.LoadLanguageModel(recipe.Init, "init", pool);
+        if (recipe.ResidDropout is not { } dropout) return folder;
+        using (folder)
+        {
+            var model = Decoder.Create(folder.Model.Config with { ResidDropout = (float)dropout }, recipe.Seed, pool);
+            model.Parameters.CopyFrom(folder.Model.Parameters);
+            return new ModelFolder { Model = model, Tokenizer = folder.Tokenizer, Card = folder.Card };
+        }
+    }
+}

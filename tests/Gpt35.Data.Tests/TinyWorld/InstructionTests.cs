@@ -1,0 +1,100 @@
+using Gpt35.Data.TinyWorld;
+
+namespace Gpt35.Data.Tests.TinyWorld;
+
+public class InstructionTests
+{
+    private static readonly World s_world = World.Create(1);
+
+    private static IEnumerable<Draft> Drafts(Fold fold, int count) => Prompts.Drafts(s_world, fold, 11, count).Select(pair => pair.Draft);
+
+    [Fact]
+    public void The_folds_share_neither_content_nor_prompts()
+    {
+        var folds = Enum.GetValues<Fold>().Select(fold => Drafts(fold, 6_800).Select(draft => draft.Prompt).ToArray()).ToArray();
+        for (var i = 0; i < folds.Length; i++)
+            for (var j = 0; j < i; j++)
+            {
+                Assert.Empty(folds[i].Select(prompt => prompt.Task.Key).Intersect(folds[j].Select(prompt => prompt.Task.Key)));
+                Assert.Empty(folds[i].Select(prompt => prompt.PlainText).Intersect(folds[j].Select(prompt => prompt.PlainText)));
+            }
+    }
+
+    [Fact]
+    public void No_held_out_fact_is_told_in_any_demonstration_or_feedback_prompt()
+    {
+        var told = Demonstrations.Create(s_world, 1, 8_500).Where(demonstration => demonstration.Imperfection != Imperfection.Wrong)
+            .SelectMany(demonstration => demonstration.Messages).Concat(Prompts.Create(s_world, Fold.Feedback, 1, 3_400).SelectMany(prompt => prompt.Messages))
+            .Where(message => message.Role == Role.Assistant).Select(message => message.Content).ToHashSet();
+        foreach (var fact in s_world.FactsIn(Fold.HeldOut).Where(fact => fact.IsPersonal))
+            Assert.DoesNotContain(English.Sentence(FactWording.Statements(fact.Relation, fact.Subject, fact.Value)[0]), told);
+    }
+
+    [Fact]
+    public void Every_perfect_answer_is_correct_and_scores_the_maximum_in_every_fold()
+    {
+        foreach (var fold in Enum.GetValues<Fold>())
+            foreach (var prompt in Drafts(fold, 3_400).Select(draft => draft.Prompt))
+                foreach (var answer in prompt.Task.Answers)
+                {
+                    Assert.True(Checker.IsCorrect(prompt, answer), $"{prompt.PlainText} -> {answer}");
+                    Assert.Equal(1, Oracle.Score(prompt, answer).Total, 12);
+                }
+    }
+
+    [Fact]
+    public void Every_imperfection_fails_and_scores_lower()
+    {
+        var random = new SeededRandom(1);
+        foreach (var draft in Drafts(Fold.Demonstrations, 5_100))
+        {
+            var bad = draft.WrongAnswers.ToList();
+            if (Demonstrations.Rates(draft.Prompt.Kind).Rambling > 0) bad.Add(Demonstrations.Ramble(draft.Prompt, random));
+            foreach (var answer in bad)
+            {
+                Assert.False(Checker.IsCorrect(draft.Prompt, answer), $"{draft.Prompt.PlainText} -> {answer}");
+                Assert.InRange(Oracle.Score(draft.Prompt, answer).Total, 0, 0.85);
+            }
+        }
+    }
+
+    [Fact]
+    public void Every_kind_comes_equally_often_and_is_as_different_as_evaluation_needs()
+    {
+        var prompts = Prompts.HeldOut(s_world, 1, 40);
+        Assert.Equal(40 * 17, prompts.Count);
+        Assert.All(prompts.CountBy(prompt => prompt.Kind), count => Assert.Equal(40, count.Value));
+        Assert.Equal(prompts.Count, prompts.Select(prompt => prompt.PlainText).Distinct().Count());
+        Assert.All(Prompts.Create(s_world, Fold.Feedback, 1, 340).CountBy(prompt => prompt.Kind), count => Assert.Equal(20, count.Value));
+    }
+
+    [Fact]
+    public void Prompts_and_answers_are_short()
+    {
+        foreach (var prompt in Drafts(Fold.Demonstrations, 3_400).Select(draft => draft.Prompt))
+        {
+            Assert.InRange(CompletionText.Split(prompt.PlainText).Count(), 2, prompt.Kind == InstructionKind.Summary ? 60 : 30);
+            Assert.InRange(CompletionText.Split(prompt.PerfectAnswer).Count(), 1, 28);
+        }
+    }
+
+    [Fact]
+    public void Too_many_held_out_prompts_are_refused_with_the_number_there_is()
+    {
+        var error = Assert.Throws<ArgumentException>(() => Prompts.HeldOut(World.Create(2), 1, 500));
+        Assert.Contains("different held-out prompts", error.Message);
+    }
+
+    [Fact]
+    public void Few_shot_examples_are_flawless_and_from_the_demonstration_fold()
+    {
+        var demonstrated = Prompts.Create(s_world, Fold.HeldOut, 1, 3_400).Select(prompt => prompt.PlainText).ToHashSet();
+        foreach (var kind in Prompts.Kinds)
+        {
+            var examples = Prompts.FewShotExamples(s_world, kind, 1, 4);
+            Assert.Equal(4, examples.Select(example => example.Question).Distinct().Count());
+            Assert.DoesNotContain(examples, example => demonstrated.Contains(example.Question));
+            Assert.Equal(examples, Prompts.FewShotExamples(s_world, kind, 1, 4));
+        }
+    }
+}

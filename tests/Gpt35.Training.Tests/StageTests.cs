@@ -1,0 +1,215 @@
+using System.Text.Json.Nodes;
+using Gpt35.Data;
+using Gpt35.Kernels;
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Training.Tests;
+
+public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
+{
+    [Theory]
+    [InlineData("pretrain", "heldout_loss")]
+    [InlineData("sft", "heldout_loss")]
+    [InlineData("reward", "heldout_loss")]
+    public void Every_supervised_stage_lowers_its_held_out_loss(string stage, string figure)
+    {
+        var numbers = Summary(stage).Numbers;
+        Assert.True(numbers[$"{figure}_after"] < numbers[$"{figure}_before"], $"{numbers[$"{figure}_before"]} → {numbers[$"{figure}_after"]}");
+    }
+
+    [Fact]
+    public void Bits_per_byte_is_the_loss_of_every_token_over_the_exact_bytes()
+    {
+        var numbers = tiny.PretrainSummary.Numbers;
+        Assert.Equal(numbers["heldout_loss_after"] * numbers["heldout_tokens"] / Math.Log(2) / numbers["heldout_bytes"], numbers["heldout_bits_per_byte_after"], 1e-9);
+        var documents = RecordReader.ReadText(tiny.In("text.txt")).Where(document => DataSplit.IsHeldOut(document, 0.2)).ToList();
+        Assert.Equal(documents.Sum(document => document.Length), numbers["heldout_bytes"]);
+    }
+
+    [Theory]
+    [InlineData("pretrain")]
+    [InlineData("sft")]
+    [InlineData("reward")]
+    [InlineData("ppo")]
+    public void A_run_folder_holds_everything_a_reader_needs(string stage)
+    {
+        var folder = tiny.In(stage);
+        foreach (var name in (string[])["recipe.yaml", "metrics.jsonl", "samples.jsonl", "summary.json", "model/config.json", "model/model.safetensors", "model/gpt35.json"])
+            Assert.True(File.Exists(Path.Combine(folder, name)), name);
+        Assert.Equal(Summary(stage).Steps, File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Count());
+        Assert.NotEmpty(File.ReadAllLines(Path.Combine(folder, "samples.jsonl")));
+        var summary = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "summary.json")))!;
+        Assert.Equal(Summary(stage).Tokens, (long)summary["tokens"]!);
+        Assert.True((double)summary["tokens_per_second"]! > 0);
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories), path => path.EndsWith(".tmp", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("pretrain", 3)]
+    [InlineData("sft", 2)]
+    [InlineData("reward", 5)]
+    [InlineData("ppo", 2)]
+    public void A_run_interrupted_at_any_step_resumes_to_the_same_weights(string stage, int after)
+    {
+        var run = $"{stage}-interrupted";
+        var first = new Recorder(after);
+        var stopped = Assert.Throws<OperationCanceledException>(() => tiny.Run(stage, tiny.Context(run, observer: first)));
+        Assert.Contains("--resume", stopped.Message);
+        Assert.Equal(after, first.Steps[^1]);
+        Assert.True(after < first.TotalSteps);
+        Assert.True(Directory.Exists(Path.Combine(tiny.In(run), "checkpoints", $"step-{after}")));
+        // Lines of steps that were lost, as after a power cut: they are done again.
+        File.AppendAllText(Path.Combine(tiny.In(run), "metrics.jsonl"), $"{{\"step\":{after + 1},\"loss\":1}}\n{{\"ste");
+
+        var second = new Recorder();
+        tiny.Run(stage, tiny.Context(run, resume: true, observer: second));
+        Assert.Equal(after + 1, second.Steps[0]);
+        Assert.Equal(tiny.Metrics(stage), tiny.Metrics(run));
+        Assert.Equal(Weights(stage), Weights(run));
+        Assert.Equal(File.ReadAllText(Path.Combine(tiny.In(stage), "samples.jsonl")), File.ReadAllText(Path.Combine(tiny.In(run), "samples.jsonl")));
+        Assert.Equal(Comparable(tiny.In(stage)), Comparable(tiny.In(run)));
+    }
+
+    [Fact]
+    public void Checkpoints_are_written_as_often_as_asked_and_the_two_newest_are_kept()
+    {
+        Pretraining.Run(tiny.Pretrain with { CheckpointEvery = 2 }, tiny.Context("often"));
+        Assert.Equal(["step-4", "step-6"], Directory.EnumerateDirectories(Path.Combine(tiny.In("often"), "checkpoints")).Select(Path.GetFileName).Order());
+        Assert.Equal(Weights("pretrain"), Weights("often"));
+    }
+
+    [Fact]
+    public void A_damaged_checkpoint_is_named_and_not_used()
+    {
+        var recorder = new Recorder(2);
+        Assert.Throws<OperationCanceledException>(() => tiny.Run("pretrain", tiny.Context("damaged", observer: recorder)));
+        var optimizer = Path.Combine(tiny.In("damaged"), "checkpoints", "step-2", "optimizer.bin");
+        var bytes = File.ReadAllBytes(optimizer);
+        bytes[^5] ^= 1;
+        File.WriteAllBytes(optimizer, bytes);
+        var error = Assert.Throws<InvalidDataException>(() => tiny.Run("pretrain", tiny.Context("damaged", resume: true)));
+        Assert.Contains("optimizer.bin", error.Message);
+        Assert.Contains("SHA-256", error.Message);
+    }
+
+    [Fact]
+    public void A_run_folder_that_exists_is_refused_unless_it_is_resumed()
+    {
+        Assert.Contains("--resume", Assert.Throws<IOException>(() => tiny.Run("pretrain", tiny.Context("pretrain"))).Message);
+        Assert.Contains("finished", Assert.Throws<InvalidDataException>(() => tiny.Run("pretrain", tiny.Context("pretrain", resume: true))).Message);
+        Assert.Throws<DirectoryNotFoundException>(() => tiny.Run("pretrain", tiny.Context("never-started", resume: true)));
+    }
+
+    [Fact]
+    public void A_run_resumes_only_with_its_own_recipe()
+    {
+        Assert.Throws<OperationCanceledException>(() => tiny.Run("sft", tiny.Context("changed", observer: new Recorder(1))));
+        var error = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Run(tiny.Sft with { Epochs = 4 }, tiny.Context("changed", resume: true)));
+        Assert.Contains("\"epochs: 3\"", error.Message);
+        Assert.Contains("\"epochs: 4\"", error.Message);
+    }
+
+    [Fact]
+    public void Models_remember_where_they_come_from()
+    {
+        var (config, card) = ModelFolder.LoadCard(tiny.ModelOf("sft"));
+        Assert.Equal(("sft", "chatml", 0.2f), (card.Stage, card.ChatFormat, config.ResidDropout));
+        Assert.Equal([tiny.ModelOf("pretrain")], card.Parents);
+        Assert.Equal(RecipeFile.Hash(tiny.Sft), card.RecipeHash);
+        Assert.Equal(1, ModelFolder.LoadCard(tiny.ModelOf("reward")).Config.NumScalars);
+        Assert.Equal([tiny.ModelOf("sft"), tiny.ModelOf("reward")], ModelFolder.LoadCard(tiny.ModelOf("ppo")).Card.Parents);
+    }
+
+    [Fact]
+    public void The_reward_bias_makes_demonstrations_average_zero()
+    {
+        using var folder = ModelFolder.Load(tiny.ModelOf("reward"), WorkerPool.Shared);
+        var sequences = RecordReader.ReadDemonstrations(tiny.In("demonstrations.jsonl"))
+            .Select(d => RewardModeling.Sequence([.. d.Messages.SkipLast(1)], d.Messages[^1].Content, ChatFormat.ChatMl, folder.Tokenizer)).ToList();
+        var rewards = RewardModeling.Rewards(folder.Model, sequences, 1000);
+        Assert.Equal(0, rewards.Average() + folder.Card.RewardBias, 1e-5);
+        Assert.True(tiny.RewardSummary.Numbers["heldout_accuracy_after"] > 0.9);
+        Assert.Equal(tiny.RewardSummary.Numbers["heldout_pairs"], tiny.RewardSummary.Series["heldout_margins"].Length);
+    }
+
+    [Fact]
+    public void Ppo_reports_what_shows_its_health()
+    {
+        var rows = tiny.Metrics("ppo").Select(line => JsonNode.Parse(line)!.AsObject()).ToList();
+        foreach (var row in rows)
+        {
+            foreach (var name in (string[])["score", "reward", "kl_per_token", "kl_sum", "entropy", "clip_fraction", "approx_kl", "value_loss", "explained_variance", "completion_length", "finished", "kl_coef", "ptx_loss"])
+                Assert.True(row.ContainsKey(name), name);
+            Assert.Equal(0, (double)row["first_ratio_gap"]!);
+            Assert.InRange((double)row["sampler_gap"]!, 0, 1e-4);
+        }
+        Assert.Equal(0, (double)rows[0]["kl_per_token"]!);              // the first rollouts come from the reference itself
+        Assert.NotEqual((double)rows[0]["kl_coef"]!, (double)rows[^1]["kl_coef"]!);
+    }
+
+    [Fact]
+    public void A_model_of_the_wrong_kind_is_refused_by_name()
+    {
+        var asReward = Assert.Throws<InvalidDataException>(() => Ppo.Run(tiny.Ppo with { RewardModel = tiny.ModelOf("sft") }, tiny.Context("wrong-1")));
+        Assert.Contains("not a reward model", asReward.Message);
+        var asInit = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Run(tiny.Sft with { Init = tiny.ModelOf("reward") }, tiny.Context("wrong-2")));
+        Assert.Contains("needs a language model", asInit.Message);
+        var asBase = Assert.Throws<InvalidDataException>(() => RewardModeling.Run(tiny.Reward with { Init = tiny.ModelOf("pretrain") }, tiny.Context("wrong-3")));
+        Assert.Contains("gpt35 sft", asBase.Message);
+    }
+
+    [Fact]
+    public void Missing_files_and_empty_splits_are_the_users_to_mend()
+    {
+        Assert.Throws<FileNotFoundException>(() => Pretraining.Run(tiny.Pretrain with { Data = new DataOptions { Train = [tiny.In("none.txt")] } }, tiny.Context("missing-1")));
+        Assert.Throws<DirectoryNotFoundException>(() => SupervisedFineTuning.Run(tiny.Sft with { Init = tiny.In("none") }, tiny.Context("missing-2")));
+        var both = tiny.Pretrain.Data with { Heldout = [tiny.In("text.txt")] };
+        Assert.Contains("heldout_fraction", Assert.Throws<InvalidDataException>(() => Pretraining.Run(tiny.Pretrain with { Data = both }, tiny.Context("missing-3"))).Message);
+    }
+
+    [Fact]
+    public void Conversations_longer_than_the_context_are_cut_after_the_last_answer_that_fits()
+    {
+        var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));
+        Message[] turns = [Message.User("a"), Message.Assistant("b"), Message.User("c"), Message.Assistant("d")];
+        var full = ChatFormat.ChatMl.Render(turns, tokenizer).Ids.Length;
+        var notes = new List<string>();
+        Demonstration[] data = [new(turns), new([Message.User(new string('x', 500)), Message.Assistant("y")]), new([Message.User("only a question")])];
+        var kept = SupervisedFineTuning.Render(data, ChatFormat.ChatMl, tokenizer, full - 1, "training", notes.Add);
+        var only = Assert.Single(kept);
+        Assert.Equal(ChatFormat.ChatMl.Render(turns[..2], tokenizer).Ids, only.Ids);
+        Assert.Equal(3, notes.Count);
+    }
+
+    [Fact]
+    public void Windows_begin_with_end_of_text_and_score_every_token_of_the_stream_once()
+    {
+        var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));
+        string[] documents = ["The cat is red.", "Owls.", "The hen is at the lake."];
+        var packed = TextWindows.Pack(documents, tokenizer, context: 7);
+        Assert.All(packed.Windows, window => Assert.Equal(tokenizer.EndOfText, window.Ids[0]));
+        Assert.All(packed.Windows.SkipLast(1), window => Assert.Equal(7, window.Ids.Length));
+        var stream = documents.SelectMany(document => (int[])[.. tokenizer.Encode(document), tokenizer.EndOfText]);
+        Assert.Equal(stream, packed.Windows.SelectMany(window => window.Ids.Skip(1)));
+        Assert.Equal((stream.Count(), (long)documents.Sum(document => document.Length)), (packed.Tokens, packed.Bytes));
+        Assert.True(TextWindows.Pack(documents, tokenizer, 7, maxTokens: 1).Tokens < packed.Tokens);
+    }
+
+    private StageSummary Summary(string stage) => stage switch
+    {
+        "pretrain" => tiny.PretrainSummary,
+        "sft" => tiny.SftSummary,
+        "reward" => tiny.RewardSummary,
+        _ => tiny.PpoSummary,
+    };
+
+    private byte[] Weights(string run) => File.ReadAllBytes(Path.Combine(tiny.ModelOf(run), "model.safetensors"));
+
+    /// <summary>The figures of a summary, without the clock's and without paths.</summary>
+    private static string Comparable(string folder)
+    {
+        var summary = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "summary.json")))!;
+        return $"{summary["steps"]} {summary["tokens"]} {summary["numbers"]!.ToJsonString()} {summary["series"]!.ToJsonString()}";
+    }
+}
