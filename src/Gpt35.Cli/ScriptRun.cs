@@ -82,6 +82,9 @@ internal sealed class ScriptRun
         }
     }
 
+    /// <summary>Wall time of what is done in a folder that a script runs into; null for any other folder.</summary>
+    public static double? SecondsSoFar(string folder) => File.Exists(Path.Combine(folder, StateName)) ? Reopen(folder).Seconds : null;
+
     public IEnumerable<ScriptStep> Remaining() => [.. steps.Where(step => step.Seconds is null)];
 
     /// <summary>

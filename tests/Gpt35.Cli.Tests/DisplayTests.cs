@@ -67,7 +67,7 @@ public partial class DisplayTests
         });
         var rows = Escapes().Replace(terminal.Out, "").Split(['\n', '\r'], StringSplitOptions.RemoveEmptyEntries);
         Assert.All(rows, row => Assert.True(row.TrimEnd().Length <= width, $"{row.Length} columns: {row}"));
-        Assert.Contains(rows, row => row.Contains("pretrain") && row.Contains("99993/100000"));
+        Assert.Contains(rows, row => row.StartsWith("pretrain ") && row.Contains("99993/100000  loss 2.346  ") && row.Contains("0:07 left"));
         Assert.Contains(rows, row => row.Contains("[brackets]"));
     }
 

@@ -11,12 +11,14 @@ internal static class Wording
         ("loss", "loss"), ("accuracy", "accuracy"), ("score", "score"), ("kl_per_token", "KL"), ("tokens_per_second", "tok/s"), ("answers_per_second", "answers/s"),
     ];
 
-    /// <summary>"loss 2.31  41k tok/s": the metrics worth watching, each at most once.</summary>
-    public static string Metrics(IReadOnlyDictionary<string, double> metrics) =>
-        string.Join("  ", from shown in Shown
-                          where metrics.ContainsKey(shown.Key)
-                          let value = metrics[shown.Key]
-                          select shown.Key.EndsWith("_per_second") ? $"{Rate(value)} {shown.Label}" : $"{shown.Label} {Number(value)}");
+    /// <summary>The metrics worth watching, in order: "loss 2.31", "41k tok/s".</summary>
+    public static IReadOnlyList<string> Metrics(IReadOnlyDictionary<string, double> metrics) =>
+    [
+        .. from shown in Shown
+           where metrics.ContainsKey(shown.Key)
+           let value = metrics[shown.Key]
+           select shown.Key.EndsWith("_per_second", StringComparison.Ordinal) ? $"{Rate(value)} {shown.Label}" : $"{shown.Label} {Number(value)}",
+    ];
 
     /// <summary>Three or four significant digits: 2.314, 0.0021, 12.5, 1,234.</summary>
     public static string Number(double value) => Math.Abs(value) switch
@@ -43,10 +45,14 @@ internal static class Wording
             ? $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}"
             : $"{(int)time.TotalMinutes}:{time.Seconds:00}";
 
-    /// <summary>"412/1000  loss 2.31  41k tok/s  3:21 left".</summary>
-    public static string Progress(Pace pace, string metrics)
+    /// <summary>"412/1000  loss 2.31  41k tok/s  3:21 left"; where that is wider than <paramref name="width"/>, the last metrics are left out.</summary>
+    public static string Progress(Pace pace, IReadOnlyList<string> metrics, int width = int.MaxValue)
     {
-        var left = pace.Left is { } time && pace.Step < pace.Total ? Duration(time) + " left" : "";
-        return string.Join("  ", ((string[])[$"{pace.Step}/{pace.Total}", metrics, left]).Where(part => part.Length > 0));
+        string[] left = pace.Left is { } time && pace.Step < pace.Total ? [Duration(time) + " left"] : [];
+        for (var shown = metrics.Count; ; shown--)
+        {
+            var line = string.Join("  ", [$"{pace.Step}/{pace.Total}", .. metrics.Take(shown), .. left]);
+            if (line.Length <= width || shown == 0) return line;
+        }
     }
 }
