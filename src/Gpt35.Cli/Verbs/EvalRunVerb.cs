@@ -42,7 +42,7 @@ internal static class EvalRunVerb
             result.Write(target);
             var perplexity = result.Perplexity is { } measured ? $", perplexity {measured.Value:F3}" : "";
             session.Say(parsed, string.Create(CultureInfo.InvariantCulture,
-                $"{result.Model}: {100 * result.Overall.Value:F1} % of {result.Records.Count} prompts right, oracle score {result.Score.Value:F3}{perplexity}, in {target}"));
+                $"{result.Model}: {100 * result.Overall.Value:F1} % of {result.Records.Count} prompts right, oracle score {result.Score.Value:F3}{perplexity}"));
             return ExitCode.Done;
         });
         return command;
@@ -62,7 +62,7 @@ internal static class EvalRunVerb
             var result = Evaluation.Perplexity.MeasureDocuments(folder.Model, folder.Tokenizer, documents, cancel: session.Cancel);
             AtomicFile.Write(target, stream => JsonSerializer.Serialize(stream, result, Json));
             session.Say(parsed, string.Create(CultureInfo.InvariantCulture,
-                $"perplexity {result.Value:F3}, {result.BitsPerByte:F4} bits per byte over {result.Tokens} tokens, in {target}"));
+                $"perplexity {result.Value:F3}, {result.BitsPerByte:F4} bits per byte over {result.Tokens} tokens"));
             return ExitCode.Done;
         });
         return command;
@@ -85,7 +85,7 @@ internal static class EvalRunVerb
             var format = Models.RequireChatFormat(folder, parsed.GetRequiredValue(model));
             var result = RewardModelAgreement.Measure(folder.Model, format, folder.Tokenizer, prompts, cancel: session.Cancel);
             result.Write(target);
-            session.Say(parsed, string.Create(CultureInfo.InvariantCulture, $"agrees on {100 * result.Accuracy.Value:F1} % of {result.Pairs} pairs, in {target}"));
+            session.Say(parsed, string.Create(CultureInfo.InvariantCulture, $"agrees on {100 * result.Accuracy.Value:F1} % of {result.Pairs} pairs"));
             return ExitCode.Done;
         });
         return command;
