@@ -21,7 +21,7 @@ public partial class DisplayTests
             display.Step(step, Metrics);
         }
         var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal("pretrain: 1.2M parameters", lines[0]);
+        Assert.Equal("1.2M parameters", lines[0]);
         Assert.Equal("pretrain  1/100  loss 2.346  41k tok/s", lines[1]);
         Assert.Equal("pretrain  11/100  loss 2.346  41k tok/s  0:44 left", lines[2]);
         Assert.Equal("pretrain  100/100  loss 2.346  41k tok/s", lines[^1]);

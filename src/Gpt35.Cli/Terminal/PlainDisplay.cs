@@ -16,7 +16,7 @@ internal sealed class PlainDisplay(TextWriter output, TimeProvider time) : IRunO
         this.stage = stage;
         pace = new Pace(time, totalSteps);
         lastLine = null;
-        output.WriteLine($"{stage}: {description}");
+        output.WriteLine(description);
     }
 
     public void Step(int step, IReadOnlyDictionary<string, double> metrics)

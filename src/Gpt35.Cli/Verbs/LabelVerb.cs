@@ -39,7 +39,7 @@ internal static class LabelVerb
             if (rankings.Count == 0)
                 throw new InvalidDataException($"None of the {asked.Count} prompts has two different whole answers to rank. The model may not have learned to end an answer; raise --max-tokens or fine-tune longer.");
             JsonlWriter.WriteRankings(target, rankings);
-            session.Say(parsed, $"{rankings.Count} rankings of up to {parsed.GetValue(k)} answers in {target}; {asked.Count - rankings.Count} prompts had nothing to rank.");
+            session.Say(parsed, $"{rankings.Count} rankings; {asked.Count - rankings.Count} prompts got no two different whole answers.");
             return ExitCode.Done;
         });
         return command;
