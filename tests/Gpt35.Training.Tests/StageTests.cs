@@ -185,17 +185,17 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
-    public void Windows_begin_with_end_of_text_and_score_every_token_of_the_stream_once()
+    public void Every_token_of_every_document_is_scored_once_and_sees_only_its_own_document()
     {
         var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));
-        string[] documents = ["The cat is red.", "Owls.", "The hen is at the lake."];
-        var packed = TextWindows.Pack(documents, tokenizer, context: 7);
-        Assert.All(packed.Windows, window => Assert.Equal(tokenizer.EndOfText, window.Ids[0]));
-        Assert.All(packed.Windows.SkipLast(1), window => Assert.Equal(7, window.Ids.Length));
+        string[] documents = ["The cat is red.", "Owls.", "The hen is at the lake, and so is the old cat."];
+        var cut = TextWindows.Cut(documents, tokenizer, context: 7);
+        Assert.All(cut.Windows, window => Assert.InRange(window.Ids.Length, 2, 7));
         var stream = documents.SelectMany(document => (int[])[.. tokenizer.Encode(document), tokenizer.EndOfText]);
-        Assert.Equal(stream, packed.Windows.SelectMany(window => window.Ids.Skip(1)));
-        Assert.Equal((stream.Count(), (long)documents.Sum(document => document.Length)), (packed.Tokens, packed.Bytes));
-        Assert.True(TextWindows.Pack(documents, tokenizer, 7, maxTokens: 1).Tokens < packed.Tokens);
+        Assert.Equal(stream, cut.Windows.SelectMany(window => window.Ids.Skip(1)));                    // scored once, in order
+        Assert.All(cut.Windows, window => Assert.DoesNotContain(tokenizer.EndOfText, window.Ids[1..^1]));
+        Assert.Equal((stream.Count(), (long)documents.Sum(document => document.Length)), (cut.Tokens, cut.Bytes));
+        Assert.True(TextWindows.Cut(documents, tokenizer, 7, maxTokens: 1).Tokens < cut.Tokens);
     }
 
     private StageSummary Summary(string stage) => stage switch

@@ -4,47 +4,39 @@ using Gpt35.Tokenization;
 
 namespace Gpt35.Training;
 
-/// <summary>Documents laid end to end and cut into windows of the model's context, as GPT-3 was trained (Brown et al. 2020, appendix B).</summary>
+/// <summary>
+/// Documents as training sequences, each on its own: GPT-3 packs several into one window and lets attention see across (Brown et al. 2020,
+/// appendix B); unpadded batches make that unnecessary, so a document's context is the document.
+/// </summary>
 /// <param name="Windows">
-/// Token ids of each window: &lt;|endoftext|&gt;, then the next context − 1 tokens of the stream "document &lt;|endoftext|&gt; document &lt;|endoftext|&gt; …".
-/// Every token of the stream is scored exactly once.
+/// Token ids of each window: "&lt;|endoftext|&gt; document &lt;|endoftext|&gt;", cut at the model's context. A later window of a long document starts
+/// with the last token of the one before, so that every token, the end included, is scored exactly once.
 /// </param>
-/// <param name="Tokens">Tokens of the stream, ends of documents included.</param>
+/// <param name="Tokens">Scored tokens: those of the documents and one end for each.</param>
 /// <param name="Bytes">UTF-8 bytes of the documents.</param>
 internal sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Tokens, long Bytes)
 {
-    /// <param name="documents">The texts, in the order in which they are laid out.</param>
+    /// <param name="documents">The texts.</param>
     /// <param name="tokenizer">Text to ids.</param>
-    /// <param name="context">Tokens of a window; the last window may be shorter.</param>
+    /// <param name="context">Most tokens of a window.</param>
     /// <param name="maxTokens">Stop after the document that reaches this many tokens; 0 takes all.</param>
-    public static TextWindows Pack(IEnumerable<string> documents, Tokenizer tokenizer, int context, long maxTokens = 0)
+    public static TextWindows Cut(IEnumerable<string> documents, Tokenizer tokenizer, int context, long maxTokens = 0)
     {
         var windows = new List<TokenSequence>();
-        var window = new List<int>(context) { tokenizer.EndOfText };
         long tokens = 0, bytes = 0;
         foreach (var (ids, size) in Encode(documents, tokenizer))
         {
-            foreach (var id in ids) Append(id);
-            Append(tokenizer.EndOfText);
+            int[] stream = [tokenizer.EndOfText, .. ids, tokenizer.EndOfText];
+            for (var from = 0; from < stream.Length - 1; from += context - 1)
+            {
+                var window = stream[from..Math.Min(from + context, stream.Length)];
+                windows.Add(new TokenSequence(window, [.. Enumerable.Repeat(true, window.Length)]));
+            }
+            tokens += stream.Length - 1;
             bytes += size;
             if (maxTokens > 0 && tokens >= maxTokens) break;
         }
-        if (window.Count > 1) Close();
         return new TextWindows(windows, tokens, bytes);
-
-        void Append(int id)
-        {
-            window.Add(id);
-            tokens++;
-            if (window.Count == context) Close();
-        }
-
-        void Close()
-        {
-            windows.Add(new TokenSequence([.. window], [.. Enumerable.Repeat(true, window.Count)]));
-            window.Clear();
-            window.Add(tokenizer.EndOfText);
-        }
     }
 
     /// <summary>Encoding is by far the slowest part of reading a corpus and documents are independent, so it uses every core.</summary>

@@ -98,7 +98,7 @@ internal sealed record PtxMix(IReadOnlyList<TokenSequence> Windows, BatchPlan Pl
 {
     public static PtxMix Read(PtxOptions options, PpoRecipe recipe, Tokenizer tokenizer, int context, Action<string> note)
     {
-        var windows = TextWindows.Pack(options.Train.SelectMany(path => RecordReader.ReadText(path, note)), tokenizer, context).Windows;
+        var windows = TextWindows.Cut(options.Train.SelectMany(path => RecordReader.ReadText(path, note)), tokenizer, context).Windows;
         var steps = recipe.Iterations * recipe.PpoEpochs * recipe.Minibatches;
         var seed = RandomStreams.Key(recipe.Seed, RandomStream.Ptx);
         return new PtxMix(windows, BatchPlan.ForSteps([.. windows.Select(window => window.Ids.Length)], options.Tokens, steps, seed), options.Coef);
