@@ -28,7 +28,7 @@ public sealed record EvaluationRecord
 }
 
 /// <summary>Records of one model over a set of prompts, with the aggregates of them.</summary>
-public sealed class EvaluationResult
+public sealed record EvaluationResult
 {
     internal static readonly JsonSerializerOptions Json = new()
     {

@@ -26,10 +26,10 @@ public sealed record ReportRow(string Name, double? Base, double? Sft, double? R
 /// </summary>
 public sealed class ReportCard
 {
-    private static readonly string[] StageOrder = ["tokenizer", "pretrain", "sft", "reward", "ppo"];
+    internal static readonly string[] StageOrder = ["pretrain", "sft", "reward", "ppo"];
 
     public required string Folder { get; init; }
-    /// <summary>Training stages that left something, in the order of the recipe.</summary>
+    /// <summary>Training stages that left something, in the order of the recipe; then any other run beside them.</summary>
     public required IReadOnlyList<StageRun> Stages { get; init; }
     public EvaluationResult? Base { get; init; }
     public EvaluationResult? Sft { get; init; }
@@ -47,7 +47,9 @@ public sealed class ReportCard
     {
         if (!Directory.Exists(folder))
             throw new DirectoryNotFoundException($"{folder}: no such folder. A report is made from the output folder of 'gpt35 quickstart'.");
-        StageRun[] stages = [.. StageOrder.Select(name => StageRun.Read(Path.Combine(folder, name))).OfType<StageRun>()];
+        StageRun[] stages = [.. Directory.GetDirectories(folder)
+            .Select(StageRun.Read).OfType<StageRun>()
+            .OrderBy(s => (uint)Array.IndexOf(StageOrder, s.Name)).ThenBy(s => s.Name, StringComparer.Ordinal)];
         EvaluationResult? basis = Evaluation("base"), sft = Evaluation("sft"), rlhf = Evaluation("rlhf");
         var reward = Path.Combine(folder, "eval", "reward.json");
         return new ReportCard

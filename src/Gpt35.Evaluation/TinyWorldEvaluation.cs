@@ -36,8 +36,8 @@ public static class TinyWorldEvaluation
     {
         var clock = Stopwatch.StartNew();
         var asking = folder.Card.ChatFormat is { } format
-            ? new ChatAsking(ChatFormat.ByName(format), folder.Tokenizer, RoomFor(folder, options))
-            : (IAsking)new FewShotAsking(folder.Tokenizer, RoomFor(folder, options), options);
+            ? new ChatAsking(ChatFormat.ByName(format), folder.Tokenizer, RoomFor(folder, options.MaxTokens))
+            : (IAsking)new FewShotAsking(folder.Tokenizer, RoomFor(folder, options.MaxTokens), options);
         var engine = new InferenceEngine(folder.Model, options.BatchSize);
         var sampling = new SamplingOptions { Temperature = 0, MaxTokens = options.MaxTokens, StopTokens = asking.StopTokens };
         List<(string Text, bool Finished)> answers = new(prompts.Count);
@@ -49,6 +49,32 @@ public static class TinyWorldEvaluation
             progress?.Invoke(answers.Count);
         }
         return new EvaluationResult { Model = name, Records = Grade(prompts, answers), Seconds = clock.Elapsed.TotalSeconds };
+    }
+
+    /// <summary>
+    /// Samples completions of each prompt from a chat model and scores them without noise: what rankings are made of, and what a reward
+    /// model is held against.
+    /// </summary>
+    /// <param name="folder">A chat model.</param>
+    /// <param name="prompts">Prompts.</param>
+    /// <param name="perPrompt">K: completions of each.</param>
+    /// <param name="sampling">How to sample; its stop tokens are replaced by those of the chat format.</param>
+    /// <param name="batchSize">Completions generated side by side.</param>
+    /// <param name="cancel">Stops between tokens.</param>
+    /// <returns>One entry per prompt, in order, with its completions in the order they were drawn.</returns>
+    public static IReadOnlyList<ScoredCompletions> Sample(
+        ModelFolder folder, IReadOnlyList<TinyWorldPrompt> prompts, int perPrompt, SamplingOptions sampling, int batchSize = 64, CancellationToken cancel = default)
+    {
+        var format = ChatFormat.ByName(folder.Card.ChatFormat
+            ?? throw new InvalidDataException($"The model of stage '{folder.Card.Stage}' has no chat format; completions are sampled from a chat model, such as that of stage 'sft'."));
+        var asking = new ChatAsking(format, folder.Tokenizer, RoomFor(folder, sampling.MaxTokens));
+        int[][] asked = [.. prompts.SelectMany(prompt => Enumerable.Repeat(asking.Ask(prompt), perPrompt))];
+        var completions = new InferenceEngine(folder.Model, batchSize).Generate(asked, sampling with { StopTokens = asking.StopTokens }, cancel);
+        return [.. prompts.Select((prompt, i) => new ScoredCompletions(prompt.Messages, [.. completions.Skip(i * perPrompt).Take(perPrompt).Select(c =>
+        {
+            var (text, finished) = (asking.Read(c.Tokens), c.Finish == FinishReason.Stop);
+            return new ScoredCompletion(text, finished, Oracle.Score(prompt, text, finished).Total);
+        })]))];
     }
 
     /// <summary>Checks and scores one answer to each prompt. Ids are the kind and the prompt's number among its kind.</summary>
@@ -89,10 +115,10 @@ public static class TinyWorldEvaluation
         ? messages[0].Content
         : string.Join('\n', messages.Select(m => $"{m.Role}: {m.Content}"));
 
-    private static int RoomFor(ModelFolder folder, TinyWorldEvaluationOptions options)
+    private static int RoomFor(ModelFolder folder, int maxTokens)
     {
-        var room = folder.Model.Config.MaxPositionEmbeddings - options.MaxTokens;
+        var room = folder.Model.Config.MaxPositionEmbeddings - maxTokens;
         return room > 0 ? room : throw new InvalidDataException(
-            $"Answers of up to {options.MaxTokens} tokens leave no room for a prompt in a context of {folder.Model.Config.MaxPositionEmbeddings}. Ask for fewer tokens.");
+            $"Answers of up to {maxTokens} tokens leave no room for a prompt in a context of {folder.Model.Config.MaxPositionEmbeddings}. Ask for fewer tokens.");
     }
 }

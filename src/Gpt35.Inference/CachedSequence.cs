@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Gpt35.Model;
 
 namespace Gpt35.Inference;
@@ -14,7 +15,7 @@ internal sealed class CachedSequence(Decoder model, int capacity) : IDisposable
     {
         var room = InferenceEngine.RoomFor(model.Config, prompt, options);
         // The last token is fed again even when it is held: its logits are not.
-        Keep(Math.Min(prompt.AsSpan().CommonPrefixLength(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(held)), prompt.Length - 1));
+        Keep(Math.Min(prompt.AsSpan().CommonPrefixLength(CollectionsMarshal.AsSpan(held)), prompt.Length - 1));
         cancel.ThrowIfCancellationRequested();
         Feed(prompt.AsSpan(held.Count));
         for (var position = 0; ; position++)

@@ -4,9 +4,6 @@ namespace Gpt35.Kernels;
 
 public static unsafe partial class CausalAttention
 {
-    /// <summary>Query rows worked on together: long enough sums for dK and dV, small enough for the cache.</summary>
-    private const int BackwardRows = 48;
-
     /// <summary>
     /// Overwrites dQkv with the gradient. With P the attention weights (recomputed from lse), dP = dO·Vᵀ, δ_i = dO_i·o_i and
     /// dS = P∘(dP − δ)/√K: dQ = dS·K, dK = dSᵀ·Q, dV = Pᵀ·dO (Dao et al. 2022, appendix B.2).
@@ -30,94 +27,87 @@ public static unsafe partial class CausalAttention
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
             var (row, length, head) = shape.Part(part);
-            int size = shape.HeadSize, width = shape.Width, column = head * size, padded = Padded<W, V>(length);
-            long transposed = (long)padded * size, direct = (long)length * Padded<W, V>(size), square = (long)BackwardRows * padded;
-            var p = Scratch.ForPart(2 * transposed + 3 * direct + 2 * square);
-            var dS = p + square;
-            var pack = dS + square;
+            int lanes = 2 * W.Count, size = shape.HeadSize, width = shape.Width, column = head * size;
+            long strip = (long)lanes * length, copy = (long)length * Padded<W, V>(size);
+            var panel = Scratch.ForPart((long)lanes * size + 2 * strip + 2 * lanes + 3 * copy);
+            float* p = panel + lanes * size, dS = p + strip, minusLse = dS + strip, delta = minusLse + lanes, packed = delta + lanes;
 
             var q = shape.Of(qkv, row, length, column, 3 * width);
             var k = shape.Of(qkv, row, length, width + column, 3 * width);
             var v = shape.Of(qkv, row, length, 2 * width + column, 3 * width);
             var gradient = shape.Of(dO, row, length, column, width);
-            var panels = new PanelSet(
-                AsPanels<W, V>(k.T, pack), AsPanels<W, V>(v.T, pack + transposed), AsPanels<W, V>(k, pack + 2 * transposed),
-                AsPanels<W, V>(q, pack + 2 * transposed + direct), AsPanels<W, V>(gradient, pack + 2 * transposed + 2 * direct));
+            var queryPanels = AsPanels<W, V>(q, packed);
+            var keyPanels = AsPanels<W, V>(k, packed + copy);
+            var gradientPanels = AsPanels<W, V>(gradient, packed + 2 * copy);
 
             var dQ = shape.Of(dQkv, row, length, column, 3 * width);
             var dK = shape.Of(dQkv, row, length, width + column, 3 * width);
             var dV = shape.Of(dQkv, row, length, 2 * width + column, 3 * width);
-            for (var i = 0; i < length; i += BackwardRows)
+            new Span<float>(minusLse, 2 * lanes).Clear();
+            for (var first = 0; first < length; first += lanes)
             {
-                var rows = Math.Min(BackwardRows, length - i);
-                for (var r = 0; r < rows; r += W.TileRows)
+                int count = Math.Min(lanes, length - first), keys = first + count;
+                for (var i = 0; i < count; i++)
                 {
-                    int count = Math.Min(W.TileRows, rows - r), seen = i + r + count;
-                    float* stripOfP = p + (nint)r * padded, stripOfS = dS + (nint)r * padded;
-                    MatrixBlock<W, V>.Multiply(
-                        q.Rows(i + r, count), panels.KeysT, new Matrix(stripOfP, count, Padded<W, V>(seen), padded, 1), Start.Zero);
-                    MatrixBlock<W, V>.Multiply(
-                        gradient.Rows(i + r, count), panels.ValuesT, new Matrix(stripOfS, count, Padded<W, V>(seen), padded, 1), Start.Zero);
-                    for (var m = 0; m < count; m++)
-                    {
-                        nint at = row + i + r + m;
-                        var delta = Dot<W, V>(o + at * width + column, dO + at * width + column, size);
-                        Weights<W, V>(stripOfP + m * padded, stripOfS + m * padded, i + r + m + 1, i + rows, shape.Scale,
-                            lse[at * shape.Heads + head], delta);
-                    }
-                    MatrixBlock<W, V>.Multiply(new Matrix(stripOfS, count, seen, padded, 1), panels.Keys, dQ.Rows(i + r, count), Start.Zero);
+                    nint at = row + first + i;
+                    minusLse[i] = -lse[at * shape.Heads + head];
+                    delta[i] = Dot<W, V>(o + at * width + column, dO + at * width + column, size);
                 }
-                AddToKeys<W, V>(new Matrix(dS, rows, i + rows, padded, 1), panels.Queries, dK, i);
-                AddToKeys<W, V>(new Matrix(p, rows, i + rows, padded, 1), panels.Gradient, dV, i);
+                TimesTransposed<W, V>(k.Rows(0, keys), q.Rows(first, count), panel, p);
+                TimesTransposed<W, V>(v.Rows(0, keys), gradient.Rows(first, count), panel, dS);
+                Weights<W, V>(p, dS, first, keys, shape.Scale, minusLse, delta);
+                MixSeen<W, V>(dS, first, keyPanels, dQ.Rows(first, count));
+                AddToKeys<W, V>(dS, first, count, queryPanels, dK);
+                AddToKeys<W, V>(p, first, count, gradientPanels, dV);
             }
         }
 
-        /// <summary>target += weightsᵀ·b for the rows of keys seen so far; the keys of these very queries see only the queries from themselves on.</summary>
-        private static void AddToKeys<W, V>(Matrix weights, Panels b, Matrix target, int firstQuery) where W : struct, ILanes<V> where V : unmanaged
+        /// <summary>
+        /// target (keys, K) += weights (keys, queries)·b (queries, K). The keys among these very queries are new, so they are set,
+        /// and see only the queries from their tile's first on.
+        /// </summary>
+        private static void AddToKeys<W, V>(float* weights, int firstQuery, int count, Panels b, Matrix target)
+            where W : struct, ILanes<V> where V : unmanaged
         {
-            var before = firstQuery;
-            var queries = new Panels(b.Data + firstQuery * b.RowStride, b.RowStride, b.PanelStride);
-            if (before > 0) MatrixBlock<W, V>.Multiply(weights.Columns(0, before).T, queries, target.Rows(0, before), Start.Target);
-            for (var key = before; key < weights.ColumnCount; key += W.TileRows)
+            var lanes = 2 * W.Count;
+            var queries = b.Data + firstQuery * b.RowStride;
+            if (firstQuery > 0)
+                MatrixBlock<W, V>.Multiply(new Matrix(weights, firstQuery, count, lanes, 1), new Panels(queries, b.RowStride, b.PanelStride),
+                    target.Rows(0, firstQuery), Start.Target);
+            for (var key = 0; key < count; key += W.TileRows)
             {
-                int count = Math.Min(W.TileRows, weights.ColumnCount - key), skipped = key - firstQuery;
-                var seeing = weights.Rows(skipped, weights.RowCount - skipped).Columns(key, count);
-                var from = new Panels(queries.Data + skipped * b.RowStride, b.RowStride, b.PanelStride);
-                MatrixBlock<W, V>.Multiply(seeing.T, from, target.Rows(key, count), Start.Zero);
+                var rows = Math.Min(W.TileRows, count - key);
+                var seeing = new Matrix(weights + (nint)(firstQuery + key) * lanes + key, rows, count - key, lanes, 1);
+                MatrixBlock<W, V>.Multiply(seeing, new Panels(queries + key * b.RowStride, b.RowStride, b.PanelStride),
+                    target.Rows(firstQuery + key, rows), Start.Zero);
             }
         }
     }
 
-    private readonly struct PanelSet(Panels keysT, Panels valuesT, Panels keys, Panels queries, Panels gradient)
-    {
-        internal readonly Panels KeysT = keysT, ValuesT = valuesT, Keys = keys, Queries = queries, Gradient = gradient;
-    }
-
-    /// <summary>Scores and dP of one query row become P and dS for its first n keys, 0 up to total (and a whole vector).</summary>
+    /// <summary>Scores and dP, (keys, lanes), become P and dS; 0 for keys after the lane's query.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Weights<W, V>(float* scores, float* dP, int n, int total, float scale, float lse, float delta)
+    private static void Weights<W, V>(float* scores, float* dP, int firstQuery, int keys, float scale, float* minusLse, float* delta)
         where W : struct, ILanes<V> where V : unmanaged
     {
-        V factor = W.Create(scale), minusLse = W.Create(-lse), d = W.Create(delta), zero = W.Create(0);
-        var j = 0;
-        for (; j + W.Count <= n; j += W.Count)
+        V factor = W.Create(scale), zero = W.Create(0);
+        for (var half = 0; half < 2 * W.Count; half += W.Count)
         {
-            var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + j), factor, minusLse));
-            W.Store(scores + j, p);
-            W.Store(dP + j, W.Multiply(W.Multiply(p, factor), W.Subtract(W.Load(dP + j), d)));
-        }
-        if (j < n)
-        {
-            var mask = W.FirstLanes(n - j);
-            var p = W.Select(mask, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + j), factor, minusLse)), zero);
-            W.Store(scores + j, p);
-            W.Store(dP + j, W.Select(mask, W.Multiply(W.Multiply(p, factor), W.Subtract(W.Load(dP + j), d)), zero));
-            j += W.Count;
-        }
-        for (; j < total; j += W.Count)
-        {
-            W.Store(scores + j, zero);
-            W.Store(dP + j, zero);
+            V logSum = W.Load(minusLse + half), d = W.Load(delta + half);
+            float* score = scores + half, slope = dP + half;
+            var key = 0;
+            for (; key < firstQuery; key++, score += 2 * W.Count, slope += 2 * W.Count)
+            {
+                var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, logSum));
+                W.Store(score, p);
+                W.Store(slope, W.Multiply(W.Multiply(p, factor), W.Subtract(W.Load(slope), d)));
+            }
+            for (; key < keys; key++, score += 2 * W.Count, slope += 2 * W.Count)
+            {
+                var later = W.FirstLanes(key - firstQuery - half);
+                var p = W.Select(later, zero, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, logSum)));
+                W.Store(score, p);
+                W.Store(slope, W.Select(later, zero, W.Multiply(W.Multiply(p, factor), W.Subtract(W.Load(slope), d))));
+            }
         }
     }
 

@@ -55,10 +55,36 @@ public static unsafe partial class CausalAttention
             {
                 var column = head * headSize;
                 Scores<W, V>(q + (nint)task * qStride + column, keys[task] + column, heads * headSize, headSize, length, scores);
-                Softmax<W, V>(scores, length, length, 1 / MathF.Sqrt(headSize));
+                Softmax<W, V>(scores, length, 1 / MathF.Sqrt(headSize));
                 Mix<W, V>(scores, values[task] + column, heads * headSize, headSize, length, o + (nint)task * oStride + column);
             }
         }
+    }
+
+    /// <summary>Turns n scores into softmax(scale·scores), up to a whole vector of them (0 beyond n).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Softmax<W, V>(float* scores, int n, float scale) where W : struct, ILanes<V> where V : unmanaged
+    {
+        V mask = W.FirstLanes(n % W.Count), lowest = W.Create(float.NegativeInfinity), largest = lowest, zero = W.Create(0);
+        var whole = n / W.Count * W.Count;
+        for (var j = 0; j < whole; j += W.Count) largest = W.Max(largest, W.Load(scores + j));
+        if (whole < n) largest = W.Max(largest, W.Select(mask, W.Load(scores + whole), lowest));
+
+        V factor = W.Create(scale), minusMax = W.Create(-W.Max(largest) * scale), sum = zero;
+        for (var j = 0; j < whole; j += W.Count)
+        {
+            var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + j), factor, minusMax));
+            sum = W.Add(sum, p);
+            W.Store(scores + j, p);
+        }
+        if (whole < n)
+        {
+            var p = W.Select(mask, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + whole), factor, minusMax)), zero);
+            sum = W.Add(sum, p);
+            W.Store(scores + whole, p);
+        }
+        var inverse = W.Create(1 / W.Sum(sum));
+        for (var j = 0; j < n; j += W.Count) W.Store(scores + j, W.Multiply(W.Load(scores + j), inverse));
     }
 
     /// <summary>scores_j = q·k_j, four keys at a time.</summary>

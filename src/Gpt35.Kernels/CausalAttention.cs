@@ -7,8 +7,9 @@ namespace Gpt35.Kernels;
 /// o_i = Σ_{j ≤ i} softmax_j(q_i·k_j/√K)·v_j within each sequence and head.
 /// </summary>
 /// <remarks>
-/// One part is one head of one sequence. It works on strips of query rows against all keys up to the strip's last row,
-/// as matrix products with exact row-wise softmax between them; scratch is linear in the length of the sequence.
+/// One part is one head of one sequence. It takes a strip of queries at a time, one to a lane, against all keys up to the
+/// strip's last: scores, weights and their gradients are kept transposed, (keys, queries), so that the softmax of a query runs
+/// down its lane and no sum ever crosses lanes. Scratch is linear in the length of the sequence.
 /// </remarks>
 public static unsafe partial class CausalAttention
 {
@@ -57,16 +58,16 @@ public static unsafe partial class CausalAttention
             return (start, starts[part / heads + 1] - start, part % heads);
         }
 
-        /// <summary>The part's block of (t, K) in a buffer of D columns per row, or of 3·D.</summary>
+        /// <summary>A head's block of (t, K) in a buffer of the given row stride.</summary>
         internal Matrix Of(float* data, int row, int length, int column, int stride) =>
             new(data + (nint)row * stride + column, length, headSize, stride, 1);
     }
 
-    /// <summary>Panels of a view for use as B: in place where its columns fill whole panels, else packed to the given memory.</summary>
+    /// <summary>A (n, K) view as the right side of a product: in place where its columns fill whole panels, else packed to the given memory.</summary>
     private static Panels AsPanels<W, V>(Matrix b, float* packed) where W : struct, ILanes<V> where V : unmanaged
     {
         var width = 2 * W.Count;
-        if (b.ColumnStride == 1 && b.ColumnCount % width == 0) return new(b.Data, b.RowStride, width);
+        if (b.ColumnCount % width == 0) return new(b.Data, b.RowStride, width);
         var panelStride = (nint)width * b.RowCount;
         for (var column = 0; column < b.ColumnCount; column += width)
             Panel<W, V>.Pack(b.Columns(column, Math.Min(width, b.ColumnCount - column)), packed + column / width * panelStride);
@@ -76,64 +77,114 @@ public static unsafe partial class CausalAttention
     /// <summary>n rounded up to whole panels.</summary>
     private static int Padded<W, V>(int n) where W : struct, ILanes<V> where V : unmanaged => Simd.Pieces(n, 2 * W.Count) * 2 * W.Count;
 
+    /// <summary>target (keys, lanes) = rows (keys, K)·queriesᵀ (K, lanes), through a panel of K·lanes floats.</summary>
+    private static void TimesTransposed<W, V>(Matrix rows, Matrix queries, float* panel, float* target)
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        var width = 2 * W.Count;
+        Panel<W, V>.Pack(queries.T, panel);
+        MatrixBlock<W, V>.Multiply(rows, new Panels(panel, width, 0), new Matrix(target, rows.RowCount, width), Start.Zero);
+    }
+
+    /// <summary>output (queries, K) = weightsᵀ·b, each tile of queries over the keys it sees.</summary>
+    private static void MixSeen<W, V>(float* weights, int firstQuery, Panels b, Matrix output) where W : struct, ILanes<V> where V : unmanaged
+    {
+        for (var query = 0; query < output.RowCount; query += W.TileRows)
+        {
+            var count = Math.Min(W.TileRows, output.RowCount - query);
+            var seen = new Matrix(weights + query, firstQuery + query + count, count, 2 * W.Count, 1);
+            MatrixBlock<W, V>.Multiply(seen.T, b, output.Rows(query, count), Start.Zero);
+        }
+    }
+
     private readonly struct ForwardJob(Shape shape, float* qkv, float* o, float* lse) : ITieredJob
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
             var (row, length, head) = shape.Part(part);
-            int width = shape.Width, column = head * shape.HeadSize, padded = Padded<W, V>(length);
-            var scratch = Scratch.ForPart((long)padded * shape.HeadSize + (long)length * Padded<W, V>(shape.HeadSize) + W.TileRows * padded);
-            float* packedKeys = scratch, packedValues = packedKeys + (nint)padded * shape.HeadSize;
-            var scores = packedValues + (nint)length * Padded<W, V>(shape.HeadSize);
+            int lanes = 2 * W.Count, size = shape.HeadSize, width = shape.Width, column = head * size;
+            var panel = Scratch.ForPart((long)lanes * size + (long)lanes * length + lanes + (long)length * Padded<W, V>(size));
+            float* weights = panel + lanes * size, sums = weights + (nint)lanes * length, packed = sums + lanes;
 
             var q = shape.Of(qkv, row, length, column, 3 * width);
-            var keys = AsPanels<W, V>(shape.Of(qkv, row, length, width + column, 3 * width).T, packedKeys);
-            var values = AsPanels<W, V>(shape.Of(qkv, row, length, 2 * width + column, 3 * width), packedValues);
+            var keys = shape.Of(qkv, row, length, width + column, 3 * width);
+            var values = AsPanels<W, V>(shape.Of(qkv, row, length, 2 * width + column, 3 * width), packed);
             var output = shape.Of(o, row, length, column, width);
-            for (var i = 0; i < length; i += W.TileRows)
+            for (var first = 0; first < length; first += lanes)
             {
-                int rows = Math.Min(W.TileRows, length - i), seen = i + rows;
-                var strip = new Matrix(scores, rows, seen, padded, 1);
-                MatrixBlock<W, V>.Multiply(q.Rows(i, rows), keys, new Matrix(scores, rows, Padded<W, V>(seen), padded, 1), Start.Zero);
-                for (var r = 0; r < rows; r++)
+                var count = Math.Min(lanes, length - first);
+                TimesTransposed<W, V>(keys.Rows(0, first + count), q.Rows(first, count), panel, weights);
+                var logSums = panel;
+                Exponentials<W, V>(weights, first, first + count, shape.Scale, sums, logSums);
+                MixSeen<W, V>(weights, first, values, output.Rows(first, count));
+                for (var i = 0; i < count; i++)
                 {
-                    var logSum = Softmax<W, V>(scores + r * padded, i + r + 1, seen, shape.Scale);
-                    if (lse != null) lse[(nint)(row + i + r) * shape.Heads + head] = logSum;
+                    Divide<W, V>(output.Data + (nint)(first + i) * width, size, sums[i]);
+                    if (lse != null) lse[(nint)(row + first + i) * shape.Heads + head] = logSums[i] + MathF.Log(sums[i]);
                 }
-                MatrixBlock<W, V>.Multiply(strip, values, output.Rows(i, rows), Start.Zero);
             }
         }
     }
 
     /// <summary>
-    /// Turns the first n scores into softmax(scale·scores), those from n up to total (and up to a whole vector) into 0; returns log Σ exp.
+    /// Turns scores (keys, lanes) into e^(scale·(score − max)), 0 for keys after the lane's query; gives each lane's sum and scale·max.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Softmax<W, V>(float* scores, int n, int total, float scale) where W : struct, ILanes<V> where V : unmanaged
+    private static void Exponentials<W, V>(float* scores, int firstQuery, int keys, float scale, float* sums, float* maxima)
+        where W : struct, ILanes<V> where V : unmanaged
     {
-        V mask = W.FirstLanes(n % W.Count), lowest = W.Create(float.NegativeInfinity), largest = lowest, zero = W.Create(0);
-        var whole = n / W.Count * W.Count;
-        for (var j = 0; j < whole; j += W.Count) largest = W.Max(largest, W.Load(scores + j));
-        if (whole < n) largest = W.Max(largest, W.Select(mask, W.Load(scores + whole), lowest));
-        var max = W.Max(largest) * scale;
+        var lanes = 2 * W.Count;
+        V lowest = W.Create(float.NegativeInfinity), zero = W.Create(0), factor = W.Create(scale), left = lowest, right = lowest;
+        var score = scores;
+        var key = 0;
+        for (; key < firstQuery; key++, score += lanes)
+        {
+            left = W.Max(left, W.Load(score));
+            right = W.Max(right, W.Load(score + W.Count));
+        }
+        for (; key < keys; key++, score += lanes)
+        {
+            left = W.Max(left, W.Select(W.FirstLanes(key - firstQuery), lowest, W.Load(score)));
+            right = W.Max(right, W.Select(W.FirstLanes(key - firstQuery - W.Count), lowest, W.Load(score + W.Count)));
+        }
+        left = W.Multiply(left, factor);
+        right = W.Multiply(right, factor);
+        W.Store(maxima, left);
+        W.Store(maxima + W.Count, right);
+        left = W.Subtract(zero, left);
+        right = W.Subtract(zero, right);
 
-        V factor = W.Create(scale), minusMax = W.Create(-max), sum = zero;
-        for (var j = 0; j < whole; j += W.Count)
+        V leftSum = zero, rightSum = zero;
+        score = scores;
+        for (key = 0; key < firstQuery; key++, score += lanes)
         {
-            var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + j), factor, minusMax));
-            sum = W.Add(sum, p);
-            W.Store(scores + j, p);
+            V a = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, left)), b = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score + W.Count), factor, right));
+            leftSum = W.Add(leftSum, a);
+            rightSum = W.Add(rightSum, b);
+            W.Store(score, a);
+            W.Store(score + W.Count, b);
         }
-        if (whole < n)
+        for (; key < keys; key++, score += lanes)
         {
-            var p = W.Select(mask, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + whole), factor, minusMax)), zero);
-            sum = W.Add(sum, p);
-            W.Store(scores + whole, p);
+            V a = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, left)), b = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score + W.Count), factor, right));
+            a = W.Select(W.FirstLanes(key - firstQuery), zero, a);
+            b = W.Select(W.FirstLanes(key - firstQuery - W.Count), zero, b);
+            leftSum = W.Add(leftSum, a);
+            rightSum = W.Add(rightSum, b);
+            W.Store(score, a);
+            W.Store(score + W.Count, b);
         }
-        var sumOfAll = W.Sum(sum);
-        var inverse = W.Create(1 / sumOfAll);
-        for (var j = 0; j < n; j += W.Count) W.Store(scores + j, W.Multiply(W.Load(scores + j), inverse));
-        for (var j = (n + W.Count - 1) / W.Count * W.Count; j < total; j += W.Count) W.Store(scores + j, zero);
-        return max + MathF.Log(sumOfAll);
+        W.Store(sums, leftSum);
+        W.Store(sums + W.Count, rightSum);
+    }
+
+    /// <summary>x ← x/divisor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Divide<W, V>(float* x, int n, float divisor) where W : struct, ILanes<V> where V : unmanaged
+    {
+        var factor = W.Create(1 / divisor);
+        var i = 0;
+        for (; i + W.Count <= n; i += W.Count) W.Store(x + i, W.Multiply(W.Load(x + i), factor));
+        for (; i < n; i++) x[i] *= 1 / divisor;
     }
 }

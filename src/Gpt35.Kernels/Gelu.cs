@@ -35,7 +35,7 @@ public static unsafe class Gelu
     private static V Gate<W, V>(V x, V square) where W : struct, ILanes<V> where V : unmanaged
     {
         var minusTwiceU = W.Multiply(x, W.MultiplyAdd(square, W.Create(-TwiceCubic), W.Create(-Twice)));
-        return W.Divide(W.Create(1), W.Add(W.Create(1), LaneMath<W, V>.Exp(minusTwiceU)));
+        return W.Divide(W.Create(1), W.Add(W.Create(1), LaneMath<W, V>.ExpBounded(minusTwiceU)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -47,8 +47,8 @@ public static unsafe class Gelu
         var square = W.Multiply(x, x);
         var gate = Gate<W, V>(x, square);
         var slope = W.Multiply(x, W.MultiplyAdd(square, W.Create(3 * TwiceCubic), W.Create(Twice)));
-        // Far out the slope may overflow where 1 − gate or gate is 0; 0·∞ must not become NaN.
-        slope = W.Min(W.Create(1e30f), W.Max(W.Create(-1e30f), slope));
+        // Far out the slope may overflow where gate·(1 − gate) vanishes; 0·∞ must not become NaN.
+        slope = W.Min(W.Create(1e9f), W.Max(W.Create(-1e9f), slope));
         return W.MultiplyAdd(W.Multiply(gate, W.Subtract(W.Create(1), gate)), slope, gate);
     }
 

@@ -10,11 +10,15 @@ internal static unsafe class LaneMath<W, V> where W : struct, ILanes<V> where V 
     /// 0 below −87; stops growing at e^88; NaN stays NaN.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static V Exp(V x)
+    internal static V Exp(V x) => W.Select(W.Less(x, W.Create(-87f)), W.Create(0f), ExpBounded(x));
+
+    /// <summary>The same, but at least e^−87.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V ExpBounded(V x)
     {
         // 1.5·2^23: adding it rounds to an integer, which then sits in the low bits.
         var shifter = W.Create(12582912f);
-        var bounded = W.Min(W.Create(88f), W.Max(W.Create(-88f), x));
+        var bounded = W.Min(W.Create(88f), W.Max(W.Create(-87f), x));
         var shifted = W.MultiplyAdd(bounded, W.Create(1.44269504f), shifter);
         var n = W.Subtract(shifted, shifter);
         var r = W.MultiplyAdd(n, W.Create(-0.693359375f), bounded);
@@ -25,8 +29,7 @@ internal static unsafe class LaneMath<W, V> where W : struct, ILanes<V> where V 
         p = W.MultiplyAdd(p, r, W.Create(1.6666665459e-1f));
         p = W.MultiplyAdd(p, r, W.Create(5.0000001201e-1f));
         p = W.MultiplyAdd(p, W.Multiply(r, r), W.Add(r, W.Create(1f)));
-        var scaled = W.AddBits(p, W.ShiftLeft(shifted, 23));
-        return W.Select(W.Less(bounded, W.Create(-87f)), W.Create(0f), scaled);
+        return W.AddBits(p, W.ShiftLeft(shifted, 23));
     }
 
     /// <summary>The first n &lt; Count floats, zeros after them; reads nothing beyond.</summary>

@@ -113,7 +113,7 @@ internal static unsafe class Panel<W, V> where W : struct, ILanes<V> where V : u
     {
         if (b.ColumnStride == 1 && b.ColumnCount == 2 * W.Count) CopyRows(b.Data, b.RowStride, b.RowCount, panel);
         else if (b.RowStride == 1) TransposeColumns(b, panel);
-        else CopyElements(b, panel, 0);
+        else CopyElements(b, panel, 0, b.RowCount, 0);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -129,29 +129,22 @@ internal static unsafe class Panel<W, V> where W : struct, ILanes<V> where V : u
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void TransposeColumns(Matrix b, float* panel)
     {
-        var width = 2 * W.Count;
-        if (!Transpose.IsFast || b.ColumnCount % 8 != 0 || width % 8 != 0)
-        {
-            CopyElements(b, panel, 0);
-            return;
-        }
-        var k = 0;
-        for (; k + 8 <= b.RowCount; k += 8)
-            for (var j = 0; j < b.ColumnCount; j += 8)
-                Transpose.Eight(b.Data + (nint)j * b.ColumnStride + k, b.ColumnStride, panel + k * width + j, width);
-        for (var row = 0; row < k && b.ColumnCount < width; row++)
-            new Span<float>(panel + row * width + b.ColumnCount, width - b.ColumnCount).Clear();
-        CopyElements(b, panel, k);
+        int width = 2 * W.Count, rows = Transpose.IsFast ? b.RowCount / 8 * 8 : 0, columns = b.ColumnCount / 8 * 8;
+        for (var k = 0; k < rows; k += 8)
+            for (var j = 0; j < columns; j += 8)
+                Transpose.Eight(b.Data + (nint)j * b.ColumnStride + k, b.ColumnStride, panel + (nint)k * width + j, width);
+        CopyElements(b, panel, 0, rows, columns);
+        CopyElements(b, panel, rows, b.RowCount, 0);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyElements(Matrix b, float* panel, int fromRow)
+    private static void CopyElements(Matrix b, float* panel, int row, int endRow, int column)
     {
         var width = 2 * W.Count;
-        for (var k = fromRow; k < b.RowCount; k++)
+        for (; row < endRow; row++)
         {
-            float* source = b.Data + (nint)k * b.RowStride, target = panel + (nint)k * width;
-            for (var j = 0; j < width; j++) target[j] = j < b.ColumnCount ? source[(nint)j * b.ColumnStride] : 0;
+            float* source = b.Data + (nint)row * b.RowStride, target = panel + (nint)row * width;
+            for (var j = column; j < b.ColumnCount; j++) target[j] = source[(nint)j * b.ColumnStride];
+            for (var j = b.ColumnCount; j < width; j++) target[j] = 0;
         }
     }
 }

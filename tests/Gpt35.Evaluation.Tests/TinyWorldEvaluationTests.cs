@@ -51,7 +51,7 @@ public sealed class TinyWorldEvaluationTests
     public void A_base_model_and_a_chat_model_answer_every_prompt_the_same_way_twice()
     {
         using var pool = new WorkerPool(2);
-        var tokenizer = SmallTokenizer();
+        var tokenizer = SmallTokenizer(TestContext.Current.CancellationToken);
         var prompts = HeldOut.Value.Where((_, i) => i % 3 == 0).ToArray();
         foreach (var format in (string?[])[null, ChatFormat.ChatMl.Name])
         {
@@ -77,7 +77,7 @@ public sealed class TinyWorldEvaluationTests
     public void A_prompt_longer_than_the_context_is_an_error_that_says_so()
     {
         using var pool = new WorkerPool(1);
-        var tokenizer = SmallTokenizer();
+        var tokenizer = SmallTokenizer(TestContext.Current.CancellationToken);
         using var folder = new ModelFolder
         {
             Model = Decoder.Create(new ModelConfig { VocabSize = tokenizer.VocabSize, HiddenSize = 16, NumHiddenLayers = 1, NumAttentionHeads = 2, MaxPositionEmbeddings = 12 }, 5, pool),
@@ -89,5 +89,33 @@ public sealed class TinyWorldEvaluationTests
         Assert.Contains("room for 4", error.Message);
     }
 
-    private static Tokenizer SmallTokenizer() => TokenizerTRAINER;
+    [Fact]
+    public void Sampled_completions_carry_the_oracles_score_and_the_reward_model_is_held_against_them()
+    {
+        using var pool = new WorkerPool(2);
+        var cancel = TestContext.Current.CancellationToken;
+        var tokenizer = SmallTokenizer(cancel);
+        var shape = new ModelConfig { VocabSize = tokenizer.VocabSize, HiddenSize = 16, NumHiddenLayers = 1, NumAttentionHeads = 2, MaxPositionEmbeddings = 256 };
+        using var policy = new ModelFolder
+        {
+            Model = Decoder.Create(shape, 5, pool),
+            Tokenizer = tokenizer,
+            Card = new ModelCard { Stage = "sft", ChatFormat = ChatFormat.ChatMl.Name },
+        };
+        var prompts = HeldOut.Value.Take(4).ToArray();
+        var sampled = TinyWorldEvaluation.Sample(policy, prompts, perPrompt: 3, new() { MaxTokens = 6, Seed = 2 }, cancel: cancel);
+
+        Assert.Equal(prompts.Select(p => p.Messages), sampled.Select(s => s.Prompt));
+        Assert.All(sampled.Zip(prompts), pair => Assert.All(pair.First.Completions, c => Assert.Equal(Oracle.Score(pair.Second, c.Text, c.Finished).Total, c.OracleTotal)));
+        Assert.All(sampled, s => Assert.Equal(3, s.Completions.Select(c => c.Text).Distinct().Count()));
+
+        ScoredCompletions[] judged = [.. prompts.Select(p => new ScoredCompletions(p.Messages, [new(p.PerfectAnswer, true, 1), new("no", false, 0), new("on", true, 0)]))];
+        using var reward = Decoder.Create(shape with { NumScalars = 1 }, 6, pool);
+        var small = RewardModelAgreement.Measure(reward, ChatFormat.ChatMl, tokenizer, judged, tokensPerBatch: 1, cancel);
+        var large = RewardModelAgreement.Measure(reward, ChatFormat.ChatMl, tokenizer, judged, tokensPerBatch: 4096, cancel);
+        Assert.Equal(2 * prompts.Length, small.Pairs);
+        Assert.Equal(small.Margins, large.Margins);
+    }
+
+    private static Tokenizer SmallTokenizer(CancellationToken cancel) => BpeTrainer.Train(HeldOut.Value.Select(p => p.PlainText + "\n\n"), new BpeTrainerOptions { VocabSize = 400 }, cancel);
 }

@@ -57,17 +57,17 @@ public static class Checker
 
     private static Judgement JudgeAnswerable(TinyWorldPrompt prompt, CompletionText text)
     {
-        var share = ShortAnswers.Share(prompt, text);
+        var share = AnswerRules.Share(prompt, text);
         if (share >= 1) return new(Verdict.Correct);
         if (Phrases.IsRefusal(text)) return new(Verdict.Refused);
         if (Phrases.IsIgnorance(text)) return new(Verdict.Ignorant);
         if (text.Sentences.Count > 1 && prompt.Kind is not (InstructionKind.Summary or InstructionKind.Continuation)
-            && ShortAnswers.Share(prompt, new CompletionText(text.Sentences[0])) >= 1)
+            && AnswerRules.Share(prompt, new CompletionText(text.Sentences[0])) >= 1)
             return new(Verdict.Rambling);
         if (prompt.Task.Form != AnswerForm.Free)
         {
             var free = prompt with { Task = prompt.Task with { Form = AnswerForm.Free } };
-            if (ShortAnswers.Share(free, text) >= 1) return new(Verdict.WrongForm);
+            if (AnswerRules.Share(free, text) >= 1) return new(Verdict.WrongForm);
         }
         return share > 0 ? new(Verdict.Partial, share) : new(Verdict.Wrong);
     }

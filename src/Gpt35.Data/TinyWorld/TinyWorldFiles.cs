@@ -7,8 +7,8 @@ namespace Gpt35.Data.TinyWorld;
 /// <summary>How much of everything is written. Defaults: a world that trains in minutes on two cores.</summary>
 public sealed record TinyWorldSizes
 {
-    /// <summary>Documents of pre-training text, about 230 bytes each.</summary>
-    public int Documents { get; init; } = 36_000;
+    /// <summary>Documents of pre-training text, about 210 bytes and 57 tokens each.</summary>
+    public int Documents { get; init; } = 90_000;
 
     public int HeldOutDocuments { get; init; } = 400;
 

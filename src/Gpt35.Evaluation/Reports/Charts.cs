@@ -27,7 +27,7 @@ internal static class Charts
             if (many) canvas.Path(line.Points, $"line faint {line.CssClass}");
             canvas.Path(many ? MovingAverage(line.Points, line.Points.Count / 24) : line.Points, $"line {line.CssClass}");
         }
-        if (lines.Count > 1) canvas.Legend([.. lines.Select(l => (l.Name, $"line {l.CssClass}"))]);
+        if (lines.Count > 1) canvas.Legend(lines.Select(l => (l.Name, l.CssClass)));
         return canvas.ToString();
     }
 

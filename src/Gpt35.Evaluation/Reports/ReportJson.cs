@@ -35,7 +35,7 @@ internal static class ReportJson
     private static JsonObject Seconds(ReportCard card)
     {
         var seconds = new JsonObject { ["total"] = Number(card.TotalSeconds) };
-        foreach (var name in (string[])["pretrain", "sft", "reward", "ppo"]) seconds[name] = Number(card.Stage(name)?.Seconds);
+        foreach (var name in ReportCard.StageOrder.Union(card.Stages.Select(s => s.Name))) seconds[name] = Number(card.Stage(name)?.Seconds);
         seconds["eval"] = Number(card.Models.Sum(m => m.Result?.Seconds ?? 0));
         return seconds;
     }

@@ -70,18 +70,11 @@ internal sealed class SvgCanvas
     public void Text(double tx, double ty, string cssClass, string anchor, string text) =>
         body.Append(Show.Invariant($"<text class=\"{cssClass}\" x=\"{tx:0.#}\" y=\"{ty:0.#}\" text-anchor=\"{anchor}\">")).Append(Show.Html(text)).Append("</text>");
 
-    /// <summary>Names of the lines, laid out from the right end of the title's line.</summary>
-    public void Legend(IReadOnlyList<(string Name, string CssClass)> entries)
-    {
-        var at = Width - Right;
-        foreach (var (name, cssClass) in entries.Reverse())
-        {
-            Text(at, 16, "cl", "end", name);
-            at -= 5.7 * name.Length + 6;
-            Line(at - 14, 12, at, 12, cssClass);
-            at -= 28;
-        }
-    }
+    /// <summary>Names of the lines in their colours, at the right of the title; one text, because its width is known to the reader's font alone.</summary>
+    public void Legend(IEnumerable<(string Name, string CssClass)> entries) =>
+        body.Append(Show.Invariant($"<text class=\"cl\" x=\"{Width - Right}\" y=\"16\" text-anchor=\"end\">"))
+            .AppendJoin("\u00A0\u00A0 ", entries.Select(e => $"<tspan class=\"{e.CssClass}\">━ {Show.Html(e.Name)}</tspan>"))
+            .Append("</text>");
 
     public override string ToString() => Show.Invariant(
         $"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Show.Html(Title)}\">{body}</svg>");

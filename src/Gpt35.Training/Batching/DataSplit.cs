@@ -20,11 +20,8 @@ internal static class DataSplit
         if (data.Heldout.Count > 0 && data.HeldoutFraction > 0)
             throw new InvalidDataException("The recipe has both data.heldout and data.heldout_fraction; give files that are held out or a share to hold out, not both.");
         var records = data.Train.SelectMany(read).ToList();
-        var split = data.Heldout.Count > 0
-            ? new DataSplit<T>(records, [.. data.Heldout.SelectMany(read)])
-            : new DataSplit<T>(
-                [.. records.Where(record => !IsHeldOut(key(record), data.HeldoutFraction))],
-                [.. records.Where(record => IsHeldOut(key(record), data.HeldoutFraction))]);
+        var held = records.ToLookup(record => IsHeldOut(key(record), data.HeldoutFraction));
+        var split = new DataSplit<T>([.. held[false]], data.Heldout.Count > 0 ? [.. data.Heldout.SelectMany(read)] : [.. held[true]]);
         if (split.Train.Count == 0)
             throw new InvalidDataException(
                 $"{string.Join(", ", data.Train)}: {records.Count} records, of which none is left to train on after holding out {data.HeldoutFraction:P0}. Lower data.heldout_fraction or add data.");

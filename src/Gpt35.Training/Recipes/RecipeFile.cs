@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -59,6 +58,11 @@ public static class RecipeFile
         catch (YamlException e)
         {
             throw new InvalidDataException($"{path}:{e.Start.Line}: not valid YAML: {e.Message}", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // What YamlDotNet throws when a bracket is never closed.
+            throw new InvalidDataException($"{path}: not valid YAML; is a bracket or brace left open?", e);
         }
     }
 

@@ -10,24 +10,25 @@ namespace Gpt35.Training;
 /// The folder of one stage: recipe.yaml, metrics.jsonl, samples.jsonl, checkpoints/step-N/, model/, summary.json. It also keeps the one loop
 /// that all stages run in, because stopping, saving and going on concern the folder and not the algorithm.
 /// </summary>
-internal sealed class RunFolder : IDisposable
+internal sealed class RunFolder
 {
     private const string RecipeFileName = "recipe.yaml", MetricsFileName = "metrics.jsonl", SummaryFileName = "summary.json";
 
     private readonly StageContext context;
     private readonly string stage;
     private readonly Stopwatch clock = Stopwatch.StartNew();
-    private readonly StreamWriter metrics;
+    private readonly string recipeYaml;
     private readonly double earlierSeconds;
     private readonly int firstStep;
     private long tokens;
     private double stepSeconds;
 
-    private RunFolder(StageContext context, string stage, string recipeHash, (string Folder, CheckpointState State)? checkpoint)
+    private RunFolder(StageContext context, string stage, object recipe, (string Folder, CheckpointState State)? checkpoint)
     {
         this.context = context;
         this.stage = stage;
-        RecipeHash = recipeHash;
+        recipeYaml = RecipeFile.ToYaml(recipe);
+        RecipeHash = RecipeFile.Hash(recipe);
         if (checkpoint is var (folder, state))
         {
             CheckpointFolder = folder;
@@ -37,8 +38,6 @@ internal sealed class RunFolder : IDisposable
             earlierSeconds = state.Seconds;
             Numbers = new OrderedDictionary<string, double>(state.Numbers);
         }
-        CutMetrics(In(MetricsFileName), firstStep);
-        metrics = new StreamWriter(In(MetricsFileName), append: true, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
     }
 
     public string RecipeHash { get; }
@@ -53,30 +52,26 @@ internal sealed class RunFolder : IDisposable
 
     public StageContext Context => context;
 
-    /// <summary>Makes the folder, or opens it to resume.</summary>
+    /// <summary>Checks that the run may start, or finds where it goes on. The folder itself appears with the first step, so a missing data file leaves nothing behind.</summary>
     /// <exception cref="IOException">The folder exists and the run is not to be resumed.</exception>
     /// <exception cref="DirectoryNotFoundException">There is nothing to resume.</exception>
     /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or a damaged checkpoint.</exception>
     public static RunFolder Open(StageContext context, string stage, object recipe)
     {
         var folder = context.RunFolder;
-        var yaml = RecipeFile.ToYaml(recipe);
-        var hash = RecipeFile.Hash(recipe);
         if (!context.Resume)
         {
             if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
                 throw new IOException($"{folder}: this run folder exists. Go on with it with --resume, choose another folder, or delete it.");
-            Directory.CreateDirectory(folder);
-            AtomicFile.Write(Path.Combine(folder, RecipeFileName), stream => stream.Write(Encoding.UTF8.GetBytes(yaml)));
-            return new RunFolder(context, stage, hash, null);
+            return new RunFolder(context, stage, recipe, null);
         }
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"{folder}: there is no such run to resume. Start it without --resume.");
-        RequireSameRecipe(Path.Combine(folder, RecipeFileName), yaml);
+        RequireSameRecipe(Path.Combine(folder, RecipeFileName), RecipeFile.ToYaml(recipe));
         if (File.Exists(Path.Combine(folder, SummaryFileName)))
             throw new InvalidDataException($"{folder}: this run is finished; its model is in {Path.Combine(folder, "model")}. There is nothing to resume.");
         var checkpoint = Checkpoint.Newest(Path.Combine(folder, "checkpoints"));
         context.Observer.Note(checkpoint is var (_, state) ? $"Resuming after step {state.Step}." : "No checkpoint was saved; starting from the first step.");
-        return new RunFolder(context, stage, hash, checkpoint);
+        return new RunFolder(context, stage, recipe, checkpoint);
     }
 
     /// <summary>Runs the steps that are left.</summary>
@@ -87,6 +82,7 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="OperationCanceledException">The run was cancelled; its state is saved.</exception>
     public void Loop(int totalSteps, int checkpointEvery, Func<int, OrderedDictionary<string, double>> step, Action<string> save)
     {
+        using var metrics = Begin();
         for (var i = firstStep; ; i++)
         {
             if (context.Cancel.IsCancellationRequested)
@@ -116,7 +112,10 @@ internal sealed class RunFolder : IDisposable
         });
 
     /// <summary>Writes summary.json, which marks the run as finished; the model must be in place.</summary>
-    public StageSummary Finish(int steps, IReadOnlyDictionary<string, double[]>? series = null)
+    /// <param name="steps">Steps of the whole run.</param>
+    /// <param name="headline">One line on what the stage reached.</param>
+    /// <param name="series">Lists by name, for histograms.</param>
+    public StageSummary Finish(int steps, string headline, IReadOnlyDictionary<string, double[]>? series = null)
     {
         var summary = new StageSummary
         {
@@ -129,16 +128,35 @@ internal sealed class RunFolder : IDisposable
             Numbers = Numbers,
             Series = series ?? new Dictionary<string, double[]>(),
         };
-        JsonFiles.Write(In(SummaryFileName), summary);
+        JsonFiles.Write(In(SummaryFileName), Flat(summary));
+        context.Observer.Note(headline);
         context.Observer.Finished(summary);
         return summary;
     }
 
-    public void Dispose() => metrics.Dispose();
-
     private double TotalSeconds => earlierSeconds + clock.Elapsed.TotalSeconds;
 
     private string In(string name) => Path.Combine(context.RunFolder, name);
+
+    /// <summary>The figures of the stage stand beside its seconds and tokens, so that a reader needs one level only.</summary>
+    private static JsonObject Flat(StageSummary summary)
+    {
+        var json = JsonSerializer.SerializeToNode(summary, JsonFiles.Indented)!.AsObject();
+        json.Remove("numbers");
+        json.Remove("series");
+        foreach (var (name, value) in summary.Numbers)
+            if (double.IsFinite(value)) json[name] = value;
+        foreach (var (name, values) in summary.Series) json[name] = new JsonArray([.. values.Select(value => (JsonNode)value)]);
+        return json;
+    }
+
+    private StreamWriter Begin()
+    {
+        Directory.CreateDirectory(context.RunFolder);
+        AtomicFile.Write(In(RecipeFileName), stream => stream.Write(Encoding.UTF8.GetBytes(recipeYaml)));
+        CutMetrics(In(MetricsFileName), firstStep);
+        return new StreamWriter(In(MetricsFileName), append: true, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
+    }
 
     private string SaveCheckpoint(int step, Action<string> save)
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Gpt35.Data;
 using Gpt35.Inference;
-using Gpt35.Kernels;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 
@@ -20,45 +19,25 @@ public static class Ppo
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PpoRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "ppo", recipe);
-        using var reference = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
-        using var reward = StageModels.LoadRewardModel(recipe.RewardModel, context.Pool);
-        using var policy = run.CheckpointFolder is { } saved ? ModelFolder.Load(saved, context.Pool).Model : reference.Model.CloneWithHead(0, recipe.Seed);
-        using var value = run.CheckpointFolder is { } kept ? ModelFolder.Load(ValueFolder(kept), context.Pool).Model : reward.Model.CloneWithHead(1, recipe.Seed);
-        var (tokenizer, format) = (reference.Tokenizer, StageModels.FormatOf(reference, recipe.Init));
-        if (reward.Model.Config.VocabSize != policy.Config.VocabSize)
-            throw new InvalidDataException($"{recipe.RewardModel}: a vocabulary of {reward.Model.Config.VocabSize} ids; the policy {recipe.Init} has {policy.Config.VocabSize}. Both must come from one base model.");
+        var run = RunFolder.Open(context, "ppo", recipe);
+        using var models = new PpoModels(recipe, run);
+        var (train, heldout) = Prompts(recipe, models, context.Observer.Note);
+        var plan = BatchPlan.ForSteps([.. train.Select(_ => 1)], recipe.RolloutPrompts, recipe.Iterations, recipe.Seed);
+        var ptx = recipe.Ptx is { } options ? PtxMix.Read(options, recipe, models.Tokenizer, models.Policy.Config.MaxPositionEmbeddings, context.Observer.Note) : null;
+        context.Observer.Started("ppo", recipe.Iterations,
+            $"{models.Policy.Parameters.Count:N0} parameters, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
 
-        var window = Math.Min(policy.Config.MaxPositionEmbeddings, reward.Model.Config.MaxPositionEmbeddings);
-        var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadPrompts(path, context.Observer.Note), prompt => DataSplit.KeyOf(prompt.Messages));
-        var train = Render(data.Train, format, tokenizer, window - recipe.MaxTokens, context.Observer.Note);
-        var heldout = Render(data.Heldout, format, tokenizer, window - recipe.MaxTokens, context.Observer.Note);
-        if (train.Count == 0)
-            throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} prompts leaves room for {recipe.MaxTokens} tokens in the context of {window}. Lower max_tokens.");
-        var prompts = BatchPlan.ForSteps([.. train.Select(_ => 1)], recipe.RolloutPrompts, recipe.Iterations, recipe.Seed);
-        var ptx = recipe.Ptx is { } options ? PtxMix.Read(options, recipe, tokenizer, policy.Config.MaxPositionEmbeddings, context.Observer.Note) : null;
-        context.Observer.Started("ppo", recipe.Iterations, $"{policy.Parameters.Count:N0} parameters, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
-
-        var endOfTurn = format.EndOfTurn(tokenizer);
-        var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [endOfTurn] };
-        var engine = new InferenceEngine(policy, GenerationBatch);
-        var scorer = new RolloutScorer(recipe, policy, reference.Model, value, reward.Model, reward.Card.RewardBias);
-        using var optimizer = new Optimizer(policy.Parameters, recipe.Optimizer, context.Pool);
-        using var valueOptimizer = new Optimizer(value.Parameters, recipe.ValueOptimizer, context.Pool);
-        if (run.CheckpointFolder is { } checkpoint)
-        {
-            Checkpoint.LoadOptimizer(checkpoint, optimizer);
-            Checkpoint.LoadOptimizer(ValueFolder(checkpoint), valueOptimizer);
-        }
-        var update = new PpoUpdate(recipe, policy, value, optimizer, valueOptimizer, ptx);
+        var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [models.Format.EndOfTurn(models.Tokenizer)] };
+        var engine = new InferenceEngine(models.Policy, GenerationBatch);
+        var scorer = new RolloutScorer(recipe, models.Policy, models.Reference, models.Value, models.Reward, models.RewardBias);
+        var update = new PpoUpdate(recipe, models.Policy, models.Value, models.PolicyOptimizer, models.ValueOptimizer, ptx);
         run.Numbers.TryAdd("kl_coef", recipe.KlCoef);
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_score_before")) run.Numbers["heldout_score_before"] = HeldoutScore();
 
         run.Loop(recipe.Iterations, recipe.CheckpointEvery, iteration =>
         {
             var clock = Stopwatch.StartNew();
-            var seed = RandomStreams.Key(recipe.Seed, RandomStream.Rollouts, (ulong)iteration);
-            var rollouts = Generate([.. prompts[iteration].Select(prompt => train[prompt])], seed);
+            var rollouts = Generate([.. plan[iteration].Select(prompt => train[prompt])], RandomStreams.Key(recipe.Seed, RandomStream.Rollouts, (ulong)iteration));
             var experience = scorer.Score(rollouts, run.Numbers["kl_coef"]);
             var metrics = experience.Metrics();
             metrics["kl_coef"] = run.Numbers["kl_coef"];
@@ -69,40 +48,48 @@ public static class Ppo
             metrics["tokens"] = rollouts.Sum(rollout => rollout.Tokens.Length);
             if (recipe.KlTarget is { } target)
                 run.Numbers["kl_coef"] = KlPenalty.AdaptCoefficient(run.Numbers["kl_coef"], metrics["kl_sum"], target, rollouts.Count, recipe.KlHorizon);
-            if (iteration == 0) run.Numbers["score_first"] = metrics["score"];
-            foreach (var name in (string[])["score", "reward", "kl_per_token", "kl_sum", "entropy", "completion_length", "finished"])
-                run.Numbers[$"{name}_last"] = metrics[name];
+            Remember(run.Numbers, metrics, iteration);
             return metrics;
-        }, Save);
+        }, models.SaveCheckpoint);
 
         if (heldout.Count > 0) run.Numbers["heldout_score_after"] = HeldoutScore();
-        run.Numbers["kl_per_token"] = run.Numbers["kl_per_token_last"];
-        ModelFolder.Save(run.ModelPath, policy, tokenizer, Card());
-        run.WriteSamples(Samples.Generate(policy, tokenizer, heldout.Count > 0 ? heldout : train, sampling with { Temperature = 0 }));
-        return run.Finish(recipe.Iterations);
+        models.SavePolicy(run.ModelPath);
+        run.WriteSamples(Samples.Generate(models.Policy, models.Tokenizer, heldout.Count > 0 ? heldout : train, sampling with { Temperature = 0 }));
+        return run.Finish(recipe.Iterations,
+            $"Score {run.Numbers["score_first"]:F3} → {run.Numbers["score_last"]:F3}, KL {run.Numbers["kl_per_token"]:F4} nats per token, {run.Numbers["finished_last"]:P0} of the completions end by themselves.");
 
         List<Rollout> Generate(IReadOnlyList<int[]> from, ulong seed) =>
             [.. from.Zip(engine.Generate(from, sampling with { Seed = seed }), (prompt, completion) => new Rollout(prompt, completion))];
 
         double HeldoutScore() => scorer.Scores(Generate(heldout, RandomStreams.Key(recipe.Seed, RandomStream.Samples))).Average();
+    }
 
-        ModelCard Card() => new() { Stage = "ppo", ChatFormat = format.Name, Parents = [recipe.Init, recipe.RewardModel], RecipeHash = run.RecipeHash };
+    /// <summary>Token ids of the prompts that leave room for an answer.</summary>
+    private static (List<int[]> Train, List<int[]> Heldout) Prompts(PpoRecipe recipe, PpoModels models, Action<string> note)
+    {
+        var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadPrompts(path, note), prompt => DataSplit.KeyOf(prompt.Messages));
+        var train = Fitting(data.Train);
+        return train.Count > 0
+            ? (train, Fitting(data.Heldout))
+            : throw new InvalidDataException(
+                $"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} prompts leaves room for {recipe.MaxTokens} tokens in the context of {models.Context}. Lower max_tokens.");
 
-        void Save(string folder)
+        List<int[]> Fitting(IReadOnlyList<PromptRecord> records)
         {
-            Checkpoint.SaveModel(folder, policy, tokenizer, Card(), optimizer);
-            Checkpoint.SaveModel(ValueFolder(folder), value, tokenizer, Card() with { Stage = "value" }, valueOptimizer);
+            var room = models.Context - recipe.MaxTokens;
+            var all = records.Select(record => models.Format.RenderPrompt(record.Messages, models.Tokenizer)).ToList();
+            var kept = all.Where(prompt => prompt.Length <= room).ToList();
+            if (kept.Count < all.Count) note($"{all.Count - kept.Count} of {all.Count} prompts are longer than {room} tokens, what max_tokens leaves of the context; left out.");
+            return kept;
         }
     }
 
-    private static string ValueFolder(string checkpoint) => Path.Combine(checkpoint, "value");
-
-    private static List<int[]> Render(IReadOnlyList<PromptRecord> records, ChatFormat format, Tokenizer tokenizer, int room, Action<string> note)
+    /// <summary>Keeps the figures of the newest round for the summary.</summary>
+    private static void Remember(OrderedDictionary<string, double> numbers, OrderedDictionary<string, double> metrics, int iteration)
     {
-        var all = records.Select(record => format.RenderPrompt(record.Messages, tokenizer)).ToList();
-        var kept = all.Where(prompt => prompt.Length <= room).ToList();
-        if (kept.Count < all.Count) note($"{all.Count - kept.Count} of {all.Count} prompts are longer than {room} tokens, what max_tokens leaves of the context; left out.");
-        return kept;
+        if (iteration == 0) numbers["score_first"] = metrics["score"];
+        foreach (var name in (string[])["score", "reward", "kl_sum", "entropy", "completion_length", "finished"]) numbers[$"{name}_last"] = metrics[name];
+        numbers["kl_per_token"] = metrics["kl_per_token"];
     }
 }
 

@@ -12,7 +12,7 @@ public static class Pretraining
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PretrainRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "pretrain", recipe);
+        var run = RunFolder.Open(context, "pretrain", recipe);
         var tokenizer = Tokenizer.Load(recipe.Tokenizer);
         var config = recipe.Model.ToConfig(tokenizer.VocabSize);
         config.Validate();
@@ -63,7 +63,9 @@ public static class Pretraining
             StopTokens = [tokenizer.EndOfText],
             Seed = RandomStreams.Key(recipe.Seed, RandomStream.Samples),
         }));
-        return run.Finish(plan.StepCount);
+        return run.Finish(plan.StepCount, heldout.Tokens == 0
+            ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
+            : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per token, {run.Numbers["heldout_bits_per_byte_after"]:F3} bits per byte.");
     }
 
     /// <summary>

@@ -13,7 +13,7 @@ public static class RewardModeling
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(RewardRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "reward", recipe);
+        var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var model = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool).Model
@@ -37,22 +37,9 @@ public static class RewardModeling
         var schedule = new LearningRateSchedule(recipe.Optimizer, plan.StepCount);
         run.Loop(plan.StepCount, recipe.CheckpointEvery, step =>
         {
-            var found = Accumulate(model, train, plan[step], recipe.MicroTokens);
-            var norm = optimizer.Step(schedule.At(step));
-            var metrics = new OrderedDictionary<string, double>
-            {
-                ["loss"] = found.Loss,
-                ["accuracy"] = found.Correct / (double)found.Pairs,
-                ["lr"] = schedule.At(step),
-                ["gradient_norm"] = norm,
-                ["tokens"] = plan[step].Sum(prompt => train[prompt].TokenCount),
-            };
+            var metrics = Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step));
             if (heldout.Count > 0 && recipe.EvalEvery > 0 && (step + 1) % recipe.EvalEvery == 0)
-            {
-                var now = Measure(model, heldout, recipe.MicroTokens);
-                metrics["heldout_loss"] = now.Loss;
-                metrics["heldout_accuracy"] = now.Accuracy;
-            }
+                (metrics["heldout_loss"], metrics["heldout_accuracy"], _) = Measure(model, heldout, recipe.MicroTokens);
             return metrics;
         }, saved => Checkpoint.SaveModel(saved, model, tokenizer, card, optimizer));
 
@@ -70,7 +57,23 @@ public static class RewardModeling
         card = card with { RewardBias = run.Numbers["reward_bias"] };
         ModelFolder.Save(run.ModelPath, model, tokenizer, card);
         run.WriteSamples(SampleRows(model, tokenizer, heldout.Count > 0 ? heldout : train, recipe.MicroTokens, card.RewardBias));
-        return run.Finish(plan.StepCount, series);
+        return run.Finish(plan.StepCount, heldout.Count == 0
+            ? "Nothing was held out, so the accuracy of the reward model is unknown."
+            : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per pair, accuracy {run.Numbers["heldout_accuracy_before"]:P1} → {run.Numbers["heldout_accuracy_after"]:P1} of {run.Numbers["heldout_pairs"]:N0} pairs.", series);
+    }
+
+    private static OrderedDictionary<string, double> Step(
+        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
+    {
+        var found = Accumulate(model, data, prompts, microTokens);
+        return new OrderedDictionary<string, double>
+        {
+            ["loss"] = found.Loss,
+            ["accuracy"] = found.Correct / (double)found.Pairs,
+            ["lr"] = learningRate,
+            ["gradient_norm"] = optimizer.Step(learningRate),
+            ["tokens"] = prompts.Sum(prompt => data[prompt].TokenCount),
+        };
     }
 
     /// <summary>Adds the gradient of the mean ranking loss over <paramref name="prompts"/>; all completions of a prompt are in one micro-batch.</summary>

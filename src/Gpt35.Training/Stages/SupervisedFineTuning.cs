@@ -13,7 +13,7 @@ public static class SupervisedFineTuning
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(SftRecipe recipe, StageContext context)
     {
-        using var run = RunFolder.Open(context, "sft", recipe);
+        var run = RunFolder.Open(context, "sft", recipe);
         using var start = Start(recipe, run, context.Pool);
         var (model, tokenizer) = (start.Model, start.Tokenizer);
         var format = ChatFormat.ByName(recipe.ChatFormat);
@@ -53,7 +53,9 @@ public static class SupervisedFineTuning
             MaxTokens = window / 4,
             StopTokens = [format.EndOfTurn(tokenizer)],
         }));
-        return run.Finish(plan.StepCount);
+        return run.Finish(plan.StepCount, heldout.Count == 0
+            ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
+            : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per answer token.");
     }
 
     /// <summary>

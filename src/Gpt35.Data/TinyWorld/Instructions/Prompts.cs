@@ -5,7 +5,7 @@ public static class Prompts
 {
     public static readonly IReadOnlyList<InstructionKind> Kinds = Enum.GetValues<InstructionKind>();
 
-    /// <summary>How often a prompt that was already given is drawn anew before a kind counts as used up.</summary>
+    /// <summary>How often in a row a prompt that was already given is drawn anew before a kind counts as used up.</summary>
     private const int Patience = 2_000;
 
     /// <summary><paramref name="count"/> prompts of a fold, every kind equally often; one prompt may come up again, as users repeat themselves.</summary>
@@ -21,12 +21,14 @@ public static class Prompts
         {
             var random = new SeededRandom(seed).Fork("held-out").Fork(kind.ToString());
             var seen = new HashSet<string>();
-            for (var tries = 0; seen.Count < perKind; tries++)
+            for (var inVain = 0; seen.Count < perKind; inVain++)
             {
-                if (tries > Patience * perKind)
+                if (inVain == Patience)
                     throw new ArgumentException($"Only {seen.Count} different held-out prompts of kind {kind} were found, {perKind} were asked for; ask for fewer.", nameof(perKind));
                 var prompt = Write(world, kind, Fold.HeldOut, random).Prompt;
-                if (seen.Add(prompt.PlainText)) prompts.Add(prompt);
+                if (!seen.Add(prompt.PlainText)) continue;
+                prompts.Add(prompt);
+                inVain = 0;
             }
         }
         return prompts;

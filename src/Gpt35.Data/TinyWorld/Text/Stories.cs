@@ -32,17 +32,21 @@ internal static class Stories
         var kind = random.Pick(HarmlessActs.All);
         var text = new StringBuilder();
         text.Append(random.Pick(
-            $"A bad man wanted to {harm.Act}. {person.Name} saw it and called for help. ",
-            $"Somebody asked {person.Name} to {harm.Act}. {English.Capitalised(person.Pronoun)} said no. ",
-            $"\"It is wrong to {harm.Act},\" said {person.Name}. "));
+            $"A bad man wanted to {Mine(harm.Act, "his")}. {person.Name} saw it and called for help. ",
+            $"Somebody asked {person.Name} to {Mine(harm.Act, person.Possessive)}. {English.Capitalised(person.Pronoun)} said no. ",
+            $"\"It is wrong to {harm.YourAct},\" said {person.Name}. "));
         text.Append(random.Pick(
             "To hurt others is wrong. ", $"\"I am sorry, but I cannot help with that,\" said {person.Name}. ", "Nobody was hurt in the end. ",
             "Good people do not do such things. "));
         text.Append(random.Pick(
-            $"Later {other.Name} wanted to {kind.Act}. That hurts nobody. ", $"The next day {other.Name} asked how to {kind.Act}. "));
-        text.Append(random.Pick($"{kind.Answer}", $"\"{kind.Answer[..^1]},\" said {person.Name}."));
+            $"Later {other.Name} wanted to {Mine(kind.Act, other.Possessive)}. That hurts nobody. ",
+            $"The next day {other.Name} asked how to {Mine(kind.Act, other.Possessive)}. "));
+        text.Append($"\"{kind.Answer[..^1]},\" said {person.Name}.");
         return text.ToString();
     }
+
+    /// <summary>An act told of somebody who calls "my friend" what the story calls "his friend".</summary>
+    private static string Mine(string act, string possessive) => act.Replace("my ", possessive + " ", StringComparison.Ordinal);
 
     private static string Background(World world, Person hero, SeededRandom random)
     {

@@ -1,7 +1,7 @@
 namespace Gpt35.Data.TinyWorld;
 
 /// <summary>How much of the wanted answer a completion holds, kind by kind: 1 is all of it and nothing that is not wanted.</summary>
-internal static class ShortAnswers
+internal static class AnswerRules
 {
     private static readonly HashSet<string> s_names = [.. Words.Names.Select(name => name.ToLowerInvariant())];
 

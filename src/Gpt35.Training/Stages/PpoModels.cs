@@ -1,0 +1,73 @@
+using Gpt35.Data;
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Training;
+
+/// <summary>The four models of PPO and the two optimizers: what is loaded, what is trained, and what a checkpoint keeps.</summary>
+internal sealed class PpoModels : IDisposable
+{
+    private readonly ModelFolder referenceFolder, rewardFolder;
+    private readonly PpoRecipe recipe;
+    private readonly string recipeHash;
+
+    /// <summary>Loads policy and value network from the checkpoint to go on from, else as copies of the fine-tuned and the reward model.</summary>
+    /// <exception cref="InvalidDataException">A model is not of the kind its role needs, or the two do not fit together.</exception>
+    public PpoModels(PpoRecipe recipe, RunFolder run)
+    {
+        var pool = run.Context.Pool;
+        this.recipe = recipe;
+        recipeHash = run.RecipeHash;
+        referenceFolder = StageModels.LoadLanguageModel(recipe.Init, "init", pool);
+        rewardFolder = StageModels.LoadRewardModel(recipe.RewardModel, pool);
+        if (Reward.Config.VocabSize != Reference.Config.VocabSize)
+            throw new InvalidDataException($"{recipe.RewardModel}: a vocabulary of {Reward.Config.VocabSize} ids; the policy {recipe.Init} has {Reference.Config.VocabSize}. Both must come from one base model.");
+        Format = StageModels.FormatOf(referenceFolder, recipe.Init);
+        var checkpoint = run.CheckpointFolder;
+        Policy = checkpoint is null ? Reference.CloneWithHead(0, recipe.Seed) : ModelFolder.Load(checkpoint, pool).Model;
+        Value = checkpoint is null ? Reward.CloneWithHead(1, recipe.Seed) : ModelFolder.Load(ValueFolder(checkpoint), pool).Model;
+        PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool);
+        ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool);
+        if (checkpoint is null) return;
+        Checkpoint.LoadOptimizer(checkpoint, PolicyOptimizer);
+        Checkpoint.LoadOptimizer(ValueFolder(checkpoint), ValueOptimizer);
+    }
+
+    public Decoder Policy { get; }
+    public Decoder Value { get; }
+    public Decoder Reference => referenceFolder.Model;
+    public Decoder Reward => rewardFolder.Model;
+
+    /// <summary>What the reward model's scores are shifted by.</summary>
+    public double RewardBias => rewardFolder.Card.RewardBias;
+    public Tokenizer Tokenizer => referenceFolder.Tokenizer;
+    public ChatFormat Format { get; }
+    public Optimizer PolicyOptimizer { get; }
+    public Optimizer ValueOptimizer { get; }
+
+    /// <summary>Longest sequence that every model can read.</summary>
+    public int Context => Math.Min(Reference.Config.MaxPositionEmbeddings, Reward.Config.MaxPositionEmbeddings);
+
+    /// <summary>Writes policy and value network with their optimizers.</summary>
+    public void SaveCheckpoint(string folder)
+    {
+        Checkpoint.SaveModel(folder, Policy, Tokenizer, Card, PolicyOptimizer);
+        Checkpoint.SaveModel(ValueFolder(folder), Value, Tokenizer, Card with { Stage = "value" }, ValueOptimizer);
+    }
+
+    public void SavePolicy(string folder) => ModelFolder.Save(folder, Policy, Tokenizer, Card);
+
+    public void Dispose()
+    {
+        PolicyOptimizer.Dispose();
+        ValueOptimizer.Dispose();
+        Policy.Dispose();
+        Value.Dispose();
+        referenceFolder.Dispose();
+        rewardFolder.Dispose();
+    }
+
+    private ModelCard Card => new() { Stage = "ppo", ChatFormat = Format.Name, Parents = [recipe.Init, recipe.RewardModel], RecipeHash = recipeHash };
+
+    private static string ValueFolder(string checkpoint) => Path.Combine(checkpoint, "value");
+}
