@@ -10,8 +10,9 @@ internal sealed record ScriptStep
     public required IReadOnlyList<string> Remark { get; init; }
     /// <summary>The words after "gpt35".</summary>
     public required IReadOnlyList<string> Words { get; init; }
-    /// <summary>Wall time; null until it is done.</summary>
-    public double? Seconds { get; init; }
+    public bool Done { get; init; }
+    /// <summary>Wall time so far, interrupted attempts included.</summary>
+    public double Seconds { get; init; }
 
     /// <summary>The value of --out.</summary>
     public string? Output => Words.SkipWhile(word => word != "--out").Skip(1).FirstOrDefault();
@@ -33,8 +34,8 @@ internal sealed class ScriptRun
 
     public string Folder { get; }
 
-    /// <summary>Wall time of what is done.</summary>
-    public double Seconds => steps.Sum(step => step.Seconds ?? 0);
+    /// <summary>Wall time so far.</summary>
+    public double Seconds => steps.Sum(step => step.Seconds);
 
     /// <summary>
     /// Reads <c>commands.txt</c> of <paramref name="recipes"/>: one command line per line, {out}, {seed} and {recipes} filled in; lines
@@ -82,10 +83,10 @@ internal sealed class ScriptRun
         }
     }
 
-    /// <summary>Wall time of what is done in a folder that a script runs into; null for any other folder.</summary>
+    /// <summary>Wall time so far in a folder that a script runs into; null for any other folder.</summary>
     public static double? SecondsSoFar(string folder) => File.Exists(Path.Combine(folder, StateName)) ? Reopen(folder).Seconds : null;
 
-    public IEnumerable<ScriptStep> Remaining() => [.. steps.Where(step => step.Seconds is null)];
+    public IEnumerable<ScriptStep> Remaining() => [.. steps.Where(step => !step.Done)];
 
     /// <summary>
     /// The words to run: with --resume where a stage left a checkpoint. What a command left half-made otherwise is deleted, if it lies
@@ -100,9 +101,11 @@ internal sealed class ScriptRun
         return step.Words;
     }
 
-    public void Complete(ScriptStep step, double seconds)
+    /// <summary>Notes that a command took so long, to its end or until it was stopped.</summary>
+    public void Took(ScriptStep step, double seconds, bool done)
     {
-        steps[steps.FindIndex(s => s.Words.SequenceEqual(step.Words))] = step with { Seconds = seconds };
+        var i = steps.FindIndex(s => s.Words.SequenceEqual(step.Words));
+        steps[i] = step with { Done = done, Seconds = step.Seconds + seconds };
         Save();
     }
 

@@ -49,7 +49,7 @@ internal sealed record Session : IDisposable
             Live = live,
             Width = Math.Max(40, console.Profile.Width),
             Interrupts = Interrupts.OfProcess(() => System.Console.Error.WriteLine(
-                $"{(live ? "\n" : "")}Stopping after this step, with the state saved. Press Ctrl-C again to end at once.")),
+                $"{(live ? "\n" : "")}Stopping after this step; the state is saved. Ctrl-C again ends at once.")),
         };
     }
 

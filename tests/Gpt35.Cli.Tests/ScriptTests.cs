@@ -30,9 +30,10 @@ public class ScriptTests
         using var folder = new TemporaryFolder();
         folder.Write("commands.txt", Script);
         var first = ScriptRun.Start(folder["run"], folder.Path, 7);
-        first.Complete(first.Remaining().First(), 12.5);
+        first.Took(first.Remaining().First(), 12.5, done: true);
+        first.Took(first.Remaining().First(), 1.5, done: false);
         var second = ScriptRun.Reopen(folder["run"]);
-        Assert.Equal(12.5, second.Seconds);
+        Assert.Equal(14, second.Seconds);
         Assert.Equal("pretrain", Assert.Single(second.Remaining()).Words[0]);
     }
 

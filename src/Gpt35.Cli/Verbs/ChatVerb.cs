@@ -21,7 +21,7 @@ internal static class ChatVerb
             var path = parsed.GetRequiredValue(model);
             using var folder = Models.OpenLanguageModel(path, pool);
             var format = Models.RequireChatFormat(folder, path);
-            session.Say(parsed, "Type a message. /reset forgets the conversation, /quit leaves, Ctrl-C stops an answer.");
+            session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
             new Conversation(session, folder, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
             return ExitCode.Done;
         });

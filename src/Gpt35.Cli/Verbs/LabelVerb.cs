@@ -37,9 +37,9 @@ internal static class LabelVerb
             var campaign = new Campaign(folder, Models.RequireChatFormat(folder, path), parsed.GetValue(k), parsed.GetValue(maxTokens), parsed.GetValue(noiseFree), parsed.GetValue(seed));
             var rankings = RunDisplay.Show(session, parsed, json: false, observer => campaign.Run(asked, observer, session));
             if (rankings.Count == 0)
-                throw new InvalidDataException($"None of the {asked.Count} prompts has two different whole answers to rank. The model may not have learned to end an answer; raise --max-tokens or fine-tune longer.");
+                throw new InvalidDataException($"None of the {asked.Count} prompts got two whole answers of which one is better. The model may not have learned to end an answer; raise --max-tokens or fine-tune longer.");
             JsonlWriter.WriteRankings(target, rankings);
-            session.Say(parsed, $"{rankings.Count} rankings; {asked.Count - rankings.Count} prompts got no two different whole answers.");
+            session.Say(parsed, $"{rankings.Count} rankings; {asked.Count - rankings.Count} prompts got no two answers to tell apart.");
             return ExitCode.Done;
         });
         return command;
@@ -87,14 +87,14 @@ internal static class LabelVerb
             Seed = seed ^ (ulong)(firstPrompt + 1) * 0x9E3779B97F4A7C15UL,
         };
 
-        /// <summary>Null where fewer than two different answers are whole. A reward model reads whole answers; what was cut off is no answer.</summary>
+        /// <summary>Null where no answer is better than another, or only one is whole: a reward model reads whole answers, and what was cut off is none.</summary>
         private Ranking? Rank(TinyWorldPrompt prompt, int index, ReadOnlySpan<Completion> completions)
         {
             var texts = new List<string>();
             foreach (var completion in completions)
                 if (completion.Finish == FinishReason.Stop) texts.Add(folder.Tokenizer.Decode(completion.Tokens.AsSpan()[..^1]));
-            if (texts.Distinct().Count() < 2) return null;
-            return new Ranking(prompt.Messages, texts, noiseFree ? OracleRanks(prompt, texts) : labeller.Rank(prompt, texts, index % Labellers, seed));
+            var ranks = noiseFree ? OracleRanks(prompt, texts) : labeller.Rank(prompt, texts, index % Labellers, seed);
+            return ranks.Distinct().Count() < 2 ? null : new Ranking(prompt.Messages, texts, ranks);
         }
 
         /// <summary>Equal scores share a rank.</summary>

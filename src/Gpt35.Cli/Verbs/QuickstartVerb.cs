@@ -36,21 +36,26 @@ internal static class QuickstartVerb
 
     private static void Run(Session session, ScriptRun run, string[] common)
     {
-        try
+        foreach (var step in run.Remaining())
         {
-            foreach (var step in run.Remaining())
+            var start = session.Time.GetTimestamp();
+            var done = false;
+            try
             {
                 session.Cancel.ThrowIfCancellationRequested();
                 var words = run.Prepare(step);
                 if (!common.Contains(CommandLine.Quiet)) Announce(session, step, words);
-                var start = session.Time.GetTimestamp();
                 CommandLine.Execute([.. words, .. common], session);
-                run.Complete(step, session.Time.GetElapsedTime(start).TotalSeconds);
+                done = true;
             }
-        }
-        catch (OperationCanceledException)
-        {
-            throw new StoppedException($"Stopped; the state is saved in {run.Folder}. Go on with: gpt35 quickstart --out {run.Folder} --resume");
+            catch (OperationCanceledException)
+            {
+                throw new StoppedException($"Stopped; the state is saved in {run.Folder}. Go on with:\ngpt35 quickstart --out {ShellWords.Quote(run.Folder)} --resume");
+            }
+            finally
+            {
+                run.Took(step, session.Time.GetElapsedTime(start).TotalSeconds, done);
+            }
         }
     }
 

@@ -41,7 +41,7 @@ internal static class StageVerb
             }
             catch (OperationCanceledException)
             {
-                throw new StoppedException($"Stopped; the state is saved in {folder}. Go on with the same command and --resume.");
+                throw new StoppedException($"Stopped; the state is saved in {folder}.\nGo on with the same command and --resume.");
             }
             return ExitCode.Done;
         });
