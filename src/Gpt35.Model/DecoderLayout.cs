@@ -67,7 +67,7 @@ internal static class DecoderLayout
             At("mlp.c_proj.weight"), At("mlp.c_proj.bias"));
     }
 
-    /// <summary>GPT-2's initialisation: N(0, 0.02), projections into the residual stream N(0, 0.02/√(2L)), biases 0, norm scales 1; scalar head N(0, 1/√(D + 1)).</summary>
+    /// <summary>GPT-2's initialisation: N(0, σ) with σ = <see cref="ModelConfig.InitializerRange"/>, projections into the residual stream N(0, σ/√(2L)), biases 0, norm scales 1; scalar head N(0, 1/√(D + 1)).</summary>
     public static void Initialize(ParameterSet parameters, ModelConfig config, ulong seed)
     {
         for (var index = 0; index < parameters.All.Count; index++)
@@ -81,8 +81,8 @@ internal static class DecoderLayout
             }
             var deviation =
                 parameter.Name == Score ? 1 / Math.Sqrt(config.HiddenSize + 1)
-                : parameter.Name.EndsWith("c_proj.weight", StringComparison.Ordinal) ? 0.02 / Math.Sqrt(2 * config.NumHiddenLayers)
-                : 0.02;
+                : parameter.Name.EndsWith("c_proj.weight", StringComparison.Ordinal) ? config.InitializerRange / Math.Sqrt(2 * config.NumHiddenLayers)
+                : config.InitializerRange;
             var key = CounterRandom.Hash(seed, (ulong)index);
             for (var i = 0; i < values.Length; i++)
                 values[i] = (float)(deviation * CounterRandom.Normal(key, (ulong)i));

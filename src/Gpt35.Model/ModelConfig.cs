@@ -19,6 +19,11 @@ public sealed record ModelConfig
     public float LayerNormEps { get; init; } = 1e-5f;
     /// <summary>Dropout on the embeddings and on each block's two residual branches, while a forward pass asks for it.</summary>
     public float ResidDropout { get; init; }
+    /// <summary>
+    /// σ of the initial weights. GPT-2 has 0.02 at D = 768, about 0.55/√D; a narrow model needs that ratio rather than that number, or its
+    /// attention starts out uniform and learns to look at single tokens only late.
+    /// </summary>
+    public float InitializerRange { get; init; } = 0.02f;
     /// <summary>S: outputs of the scalar head that replaces the vocabulary projection (reward, value); 0 = a language model.</summary>
     public int NumScalars { get; init; }
 
@@ -41,6 +46,8 @@ public sealed record ModelConfig
             throw new InvalidDataException($"resid_dropout is {ResidDropout}; expected a rate from 0 to below 1.");
         if (!(LayerNormEps > 0))
             throw new InvalidDataException($"layer_norm_eps is {LayerNormEps}; expected a positive number such as 1e-5.");
+        if (!(InitializerRange > 0))
+            throw new InvalidDataException($"initializer_range is {InitializerRange}; expected a positive number such as 0.02.");
         if (NumScalars < 0)
             throw new InvalidDataException($"num_scalars is {NumScalars}; expected 0 (a language model) or the number of outputs of the scalar head.");
     }

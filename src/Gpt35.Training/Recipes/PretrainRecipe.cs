@@ -30,6 +30,10 @@ public sealed record ModelShape
     [Range(0.0, 0.9)]
     public double ResidDropout { get; init; }
 
+    /// <summary>σ of the initial weights; 0.55/√D when left out, which is GPT-2's 0.02 at its width of 768.</summary>
+    [Range(1e-6, 1.0)]
+    public double? InitializerRange { get; init; }
+
     internal ModelConfig ToConfig(int vocabSize) => new()
     {
         VocabSize = vocabSize,
@@ -39,6 +43,7 @@ public sealed record ModelShape
         MaxPositionEmbeddings = MaxPositionEmbeddings,
         IntermediateSize = IntermediateSize ?? 4 * HiddenSize,
         ResidDropout = (float)ResidDropout,
+        InitializerRange = (float)(InitializerRange ?? 0.55 / Math.Sqrt(HiddenSize)),
     };
 }
 
