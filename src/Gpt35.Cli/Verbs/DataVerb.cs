@@ -14,7 +14,7 @@ internal static class DataVerb
         var sizes = new TinyWorldSizes();
         var output = new Option<string>("--out") { Description = "Folder that receives the files.", Required = true };
         var seed = new Option<ulong>("--seed") { Description = "Same seed, same world, same text." }.WithDefault(1UL).AtLeast(0UL);
-        var documents = Size("--documents", "Documents to pre-train on, about 230 bytes each.", sizes.Documents);
+        var documents = Size("--documents", "Documents to pre-train on, about 210 bytes and 57 tokens each.", sizes.Documents);
         var heldOutDocuments = Size("--heldout-documents", "Documents to measure perplexity on.", sizes.HeldOutDocuments);
         var demonstrations = Size("--demonstrations", "Demonstrations to fine-tune on.", sizes.Demonstrations);
         var heldOutDemonstrations = Size("--heldout-demonstrations", "Demonstrations to measure the loss on.", sizes.HeldOutDemonstrations);

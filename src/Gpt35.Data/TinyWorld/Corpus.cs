@@ -12,10 +12,10 @@ public static class Corpus
     /// <summary>Writers and how many documents in a hundred each gets. Textbook documents are dense, so that every pair recurs often.</summary>
     private static readonly (int Weight, Func<World, SeededRandom, string> Write)[] s_writers =
     [
-        (20, Stories.Write), (3, Stories.WriteWithMoral), (11, FactParagraphs.OfPerson), (5, FactParagraphs.OfRelation),
+        (12, Stories.Write), (6, Stories.WriteWithMoral), (9, FactParagraphs.OfPerson), (5, FactParagraphs.OfRelation),
         (4, FactParagraphs.OfAnimalsAndThings), (2, FactParagraphs.OfStranger), (2, FactParagraphs.OfUnknowables),
-        (14, Dialogues.Write), (3, Dialogues.AboutThemselves), (5, Dialogues.WithPronouns), (10, Textbook.Arithmetic), (4, Textbook.Counting),
-        (5, Textbook.Comparisons), (3, Textbook.Opposites), (4, ListsAndLetters.Capitals), (9, ListsAndLetters.Lists),
+        (11, Dialogues.Write), (2, Dialogues.AboutThemselves), (5, Dialogues.WithPronouns), (10, Textbook.Arithmetic), (7, Textbook.Counting),
+        (7, Textbook.Comparisons), (6, Textbook.Opposites), (8, ListsAndLetters.Capitals), (14, ListsAndLetters.Lists),
     ];
 
     /// <summary>Documents to train on, as many as are taken; no two alike and none of them a held-out one.</summary>

@@ -12,7 +12,7 @@ public sealed record TinyWorldSizes
 
     public int HeldOutDocuments { get; init; } = 400;
 
-    public int Demonstrations { get; init; } = 16_000;
+    public int Demonstrations { get; init; } = 24_000;
 
     public int HeldOutDemonstrations { get; init; } = 680;
 

@@ -1,6 +1,9 @@
 namespace Gpt35.Data.TinyWorld;
 
-/// <summary>Talk among the people of the world: they ask about one another, about animals and things, and answer as prose.</summary>
+/// <summary>
+/// Talk among the people of the world: they ask about one another, about animals and things, and answer as prose. Nobody asks for a held-out
+/// fact, so that no held-out question stands anywhere in the text; the fact itself is stated elsewhere.
+/// </summary>
 internal static class Dialogues
 {
     public static string Write(World world, SeededRandom random)
@@ -33,7 +36,8 @@ internal static class Dialogues
         var subjectFacts = random.Chance(0.75)
             ? Fact.Of(ThirdPerson(world, asker, teller, random), world).ToArray()
             : Fact.Of(random.Pick(Words.Animals)).ToArray();
-        var facts = random.Sample(subjectFacts, random.Between(2, 3));
+        subjectFacts = [.. subjectFacts.Where(fact => MayBeAsked(world, fact))];
+        var facts = random.Sample(subjectFacts, Math.Min(subjectFacts.Length, random.Between(2, 3)));
         var lines = facts.Select((fact, i) =>
         {
             var question = random.Pick(FactWording.Questions(fact.Relation, i == 0 ? fact.Subject : fact.Pronoun));
@@ -53,7 +57,7 @@ internal static class Dialogues
             fact = random.Pick(world.Facts);
             if (!fact.IsPersonal && random.Chance(0.4)) fact = random.Pick(world.Facts);      // people come up more often than things
         }
-        while (fact.Subject.Name == asker || fact.Subject.Name == teller || fact.Value == asker || fact.Value == teller);
+        while (!MayBeAsked(world, fact) || fact.Subject.Name == asker || fact.Subject.Name == teller || fact.Value == asker || fact.Value == teller);
         return random.Below(5) switch
         {
             0 or 1 => YesOrNo(fact, asker, teller, random),
@@ -61,6 +65,8 @@ internal static class Dialogues
             _ => Full(fact, asker, teller, random),
         };
     }
+
+    private static bool MayBeAsked(World world, Fact fact) => world.Folds.Of(fact.Key) != Fold.HeldOut;
 
     private static string Full(Fact fact, string asker, string teller, SeededRandom random)
     {

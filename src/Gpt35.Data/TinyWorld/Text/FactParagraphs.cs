@@ -40,7 +40,7 @@ internal static class FactParagraphs
         var subject = Subject.Named(name);
         var teller = random.Pick(world.People).Name;
         var sentences = new List<string> { random.Pick($"Nobody here knows {name}.", $"{name} does not live here.", $"{name} is a stranger.") };
-        foreach (var relation in random.Sample(s_personal, 2))
+        foreach (var relation in random.Shuffled(s_personal).Where(relation => world.Folds.Of(Unknowables.StrangerKey(name, relation)) != Fold.HeldOut).Take(2))
             sentences.Add($"\"{random.Pick(FactWording.Questions(relation, subject))}\" asked {random.Pick(world.People).Name}. {Ignorance(teller, random)}");
         return string.Join(' ', sentences);
     }
@@ -51,8 +51,10 @@ internal static class FactParagraphs
         var sentences = new List<string>();
         for (var i = 0; i < 2; i++)
         {
-            var subject = Subject.Named(random.Pick(world.People).Name);
-            var unknowable = random.Pick(Unknowables.All);
+            Subject subject;
+            Unknowable unknowable;
+            do (subject, unknowable) = (Subject.Named(random.Pick(world.People).Name), random.Pick(Unknowables.All));
+            while (world.Folds.Of(unknowable.Key(subject.Name)) == Fold.HeldOut);
             sentences.Add($"\"{random.Pick(unknowable.Questions(subject))}\" asked {random.Pick(world.People).Name}. {Ignorance(random.Pick(world.People).Name, random)}");
         }
         return string.Join(' ', sentences);
