@@ -45,8 +45,9 @@ internal static class AnswerRules
     private static double YesNo(TinyWorldPrompt prompt, CompletionText text)
     {
         var task = prompt.Task;
-        var (right, wrong) = task.Yes == true ? ("yes", "no") : ("no", "yes");
-        if (text.Words[0] != right || text.Words.Skip(1).Any(word => word == wrong || word == right && task.Required[0][0] != "no")) return 0;
+        var right = task.Yes == true ? "yes" : "no";
+        var verdict = text.Words[0] is "yes" or "no" ? 0 : text.Words.Count - 1;      // "No, Tom lives …" or "Tom lives …, so no"
+        if (text.Words[verdict] != right || text.Words.Where((word, i) => i != verdict && (word == "yes" || word == "no" && task.Required[0][0] != "no")).Any()) return 0;
         if (text.Words.Count == 1) return 1;
         // What follows must be true: the value itself, or a plain denial of what was suggested.
         var denies = task.Yes == false && text.Has("not");

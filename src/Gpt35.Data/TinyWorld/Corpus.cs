@@ -9,13 +9,13 @@ public static class Corpus
     /// <summary>One document in this many is kept for measuring perplexity; which, its own text decides.</summary>
     private const int HeldOutOneIn = 24;
 
-    /// <summary>Writers and how many documents in a hundred each gets. Textbook documents are dense, so that every pair recurs often.</summary>
+    /// <summary>Writers and how many tickets each gets in the draw. Textbook documents are dense, so that every pair recurs often.</summary>
     private static readonly (int Weight, Func<World, SeededRandom, string> Write)[] s_writers =
     [
         (12, Stories.Write), (6, Stories.WriteWithMoral), (9, FactParagraphs.OfPerson), (5, FactParagraphs.OfRelation),
         (4, FactParagraphs.OfAnimalsAndThings), (2, FactParagraphs.OfStranger), (2, FactParagraphs.OfUnknowables),
-        (11, Dialogues.Write), (2, Dialogues.AboutThemselves), (5, Dialogues.WithPronouns), (10, Textbook.Arithmetic), (7, Textbook.Counting),
-        (7, Textbook.Comparisons), (6, Textbook.Opposites), (8, ListsAndLetters.Capitals), (14, ListsAndLetters.Lists),
+        (11, Dialogues.Write), (2, Dialogues.AboutThemselves), (5, Dialogues.WithPronouns), (12, Classroom.Write), (8, Textbook.Arithmetic),
+        (5, Textbook.Counting), (6, Textbook.Comparisons), (5, Textbook.Opposites), (6, ListsAndLetters.Capitals), (10, ListsAndLetters.Lists),
     ];
 
     /// <summary>Documents to train on, as many as are taken; no two alike and none of them a held-out one.</summary>

@@ -96,8 +96,23 @@ internal static class Words
     /// <summary>What can be counted, in the plural; the singular drops the last letter.</summary>
     public static readonly string[] Countables = ["apples", "eggs", "balls", "books", "cups", "stones", "coins", "nuts"];
 
-    /// <summary>Words that are put into lists and written in capitals.</summary>
-    public static readonly string[] Nouns = [.. Places, .. AnimalNames, .. Things, .. Foods.Except(AnimalNames), .. Colours];
+    /// <summary>
+    /// Words that are put into lists to be turned around or counted: nearly all content words and the numbers people are old, so that every
+    /// word is also spoken where nothing depends on its meaning.
+    /// </summary>
+    public static readonly string[] Listable =
+    [
+        .. new[] { Places, AnimalNames, Things, Foods, Colours, Jobs, Pets, Materials }.SelectMany(pool => pool)
+            .Concat(Animals.SelectMany(animal => new[] { animal.Food, animal.Home })).Concat(Animals.Where(animal => animal.Sound is not null).Select(animal => animal.Sound!))
+            .Concat(Opposites.SelectMany(pair => new[] { pair.One, pair.Other })).Concat(Enumerable.Range(Youngest, Oldest - Youngest + 1).Select(age => age.ToString()))
+            .Distinct(),
+    ];
+
+    /// <summary>Words that are written in capitals: short ones, which a small vocabulary can hold in both forms.</summary>
+    public static readonly string[] Writable = [.. new[] { Places, AnimalNames, Things, Foods }.SelectMany(pool => pool).Where(word => word.Length <= 4).Distinct()];
+
+    public const int Youngest = 21;
+    public const int Oldest = 60;
 }
 
 /// <summary>An animal of the world; <see cref="Size"/> is its rank, smallest 0.</summary>

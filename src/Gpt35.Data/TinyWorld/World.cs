@@ -59,7 +59,7 @@ public sealed class World
         var random = new SeededRandom(seed).Fork("world");
         var circle = random.Shuffled(Words.People);     // everyone's best friend is the next in the circle: nobody's own, nobody's twice
         var friends = circle.Select((name, i) => (name, Friend: circle[(i + 1) % circle.Length])).ToDictionary(pair => pair.name, pair => pair.Friend);
-        var ages = random.Sample([.. Enumerable.Range(21, 45)], Words.People.Length);
+        var ages = random.Sample([.. Enumerable.Range(Words.Youngest, Words.Oldest - Words.Youngest + 1)], Words.People.Length);
         var people = Words.People.Select((name, i) => new Person(
             name, Words.Women.Contains(name), random.Pick(Words.Places), random.Chance(PetlessShare) ? null : random.Pick(Words.Pets),
             random.Pick(Words.Foods), random.Pick(Words.Colours), random.Pick(Words.Jobs), friends[name], ages[i])).ToArray();

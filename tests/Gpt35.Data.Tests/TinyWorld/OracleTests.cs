@@ -91,7 +91,7 @@ public class OracleTests
     public void Every_score_of_any_text_is_between_zero_and_one()
     {
         var random = new SeededRandom(2);
-        string[] words = [.. Words.Nouns, .. Words.Names, "I", "do", "not", "know", ".", ",", ":", "12", "yes", "?"];
+        string[] words = [.. Words.Listable, .. Words.Names, "I", "do", "not", "know", ".", ",", ":", "12", "yes", "?"];
         foreach (var kind in Prompts.Kinds)
             for (var i = 0; i < 200; i++)
             {

@@ -19,17 +19,19 @@ internal static class FactInstructions
         var fact = Draw(world, fold, random);
         var yes = random.Chance(0.5) && fact.Value != Words.NoPet;
         var named = yes ? fact.Value : fact.WrongValue(random);
-        var (right, wrong) = yes ? ("Yes", "No") : ("No", "Yes");
+        var (right, wrong) = yes ? ("yes", "no") : ("no", "yes");
         var truth = FactWording.Statements(fact.Relation, fact.Subject, fact.Value)[0];
         var task = TaskOf(fact) with
         {
-            Answers = [$"{right}, {truth}.", $"{right}."],
+            // The fact first and then the verdict: who has said the fact can compare it with the question.
+            Answers = [$"{English.Capitalised(truth)}, so {right}.", $"{English.Capitalised(right)}, {truth}."],
             Yes = yes,
             Rivals = yes ? [] : [named.ToLowerInvariant()],
-            MaxWords = truth.Split(' ').Length + 4,
+            MaxWords = truth.Split(' ').Length + 5,
         };
         var said = FactWording.Statements(fact.Relation, fact.Subject, yes ? fact.WrongValue(random) : named)[0];
-        return Draft.Of(InstructionKind.YesNo, random.Pick(FactWording.YesNoQuestions(fact.Relation, fact.Subject, named)), task, $"{wrong}, {said}.", $"{wrong}.");
+        return Draft.Of(InstructionKind.YesNo, random.Pick(FactWording.YesNoQuestions(fact.Relation, fact.Subject, named)), task,
+            $"{English.Capitalised(said)}, so {wrong}.", $"{English.Capitalised(wrong)}.");
     }
 
     public static Draft FollowUp(World world, Fold fold, SeededRandom random)

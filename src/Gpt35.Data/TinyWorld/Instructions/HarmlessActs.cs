@@ -26,7 +26,7 @@ internal static class HarmlessActs
             $"break {o}", $"Hold {The(o)} with both hands and press hard.", Last(o), ["hold", "press", "hands"])),
         .. new[] { "hit a ball", "hit a drum", "hit a nail", "hit a bell", "kick a ball", "kick a stone", "kick a bucket", "hit a stone" }.Select(act => new HarmlessAct("hit",
             act, $"Look at the {Last(act)}, take aim and {act.Split(' ')[0]} it in the middle.", Last(act), ["aim", "look", "middle"])),
-        .. new[] { "a cart", "a swing", "a heavy box", "a boat into the water", "a table", "a bike", "a wheel", "a chair" }.Select(o => new HarmlessAct("push",
+        .. new[] { "a cart", "a swing", "a heavy box", "a boat", "a table", "a bike", "a wheel", "a chair" }.Select(o => new HarmlessAct("push",
             $"push {o}", $"Stand behind {The(o)}, bend your knees and push slowly.", o.Split(' ') is [_, "heavy", ..] ? "box" : o.Split(' ')[1], ["stand", "bend", "slowly"])),
         .. new[] { "the door", "the gate", "the box", "the window", "the bag", "the barn", "the shop", "the house" }.Select(o => new HarmlessAct("lock",
             $"lock {o}", $"Close {o}, turn the key and put it in your pocket.", Last(o), ["close", "turn", "key"])),
@@ -71,7 +71,6 @@ internal static class HarmlessActs
     /// <summary>The object taken up again: "a heavy box" becomes "the heavy box".</summary>
     private static string The(string words)
     {
-        words = words.Replace(" into the water", "", StringComparison.Ordinal);
         var first = words.Split(' ')[0];
         return first is "a" or "an" ? "the" + words[first.Length..] : first is "the" ? words : "the " + words;
     }

@@ -6,7 +6,7 @@ internal static class InstructionFamilies
     public static IEnumerable<IEnumerable<string>> All =>
     [
         Words.Opposites.Select(pair => WordInstructions.OppositeKey(pair.One)),
-        Words.Nouns.Select(WordInstructions.CaseKey),
+        Words.Writable.Select(WordInstructions.CaseKey),
         .. Category.All.Select(WordInstructions.ListingKeys),
         .. Unknowables.All.Select(unknowable => Words.People.Select(unknowable.Key)),
         .. Unknowables.Relations.Select(relation => Words.Strangers.Select(name => Unknowables.StrangerKey(name, relation))),

@@ -10,8 +10,8 @@ internal static class NumberInstructions
     {
         int total, a;
         bool plus;
-        do (total, a, plus) = (random.Between(0, Most), random.Between(0, Most), random.Chance(0.5));
-        while (a > total || world.Folds.Of(SumKey(total, a, plus)) != fold);
+        do (total, a, plus) = (random.Between(0, Most), random.Between(0, Most / 2), random.Chance(0.5));
+        while (a > total || total - a > Most / 2 || world.Folds.Of(SumKey(total, a, plus)) != fold);
         var b = total - a;
         if (a > 0 && b > 0 && random.Chance(0.2)) return WordProblem(world, total, a, plus, random);
         var (first, second, result) = plus ? (a, b, total) : (total, a, b);
@@ -81,10 +81,11 @@ internal static class NumberInstructions
         var numbers = Enumerable.Range(low, length).Select(number => number.ToString()).ToArray();
         if (!up) Array.Reverse(numbers);
         var (first, last, way) = (numbers[0], numbers[^1], up ? "up" : "down");
+        var lead = up ? $"From {first} to {last}" : $"From {first} down to {last}";
         var question = random.Pick($"Count {way} from {first} to {last}.", $"Please count from {first} {way} to {last}.", $"Can you count {way} from {first} to {last}?");
-        var task = new TinyWorldTask { Key = $"count:{low}:{length}:{up}", Answers = [$"Counting {way}: {string.Join(", ", numbers)}.", $"{string.Join(", ", numbers)}."], Sequence = numbers, MaxWords = 24 };
+        var task = new TinyWorldTask { Key = $"count:{low}:{length}:{up}", Answers = [$"{lead}: {string.Join(", ", numbers)}.", $"{string.Join(", ", numbers)}."], Sequence = numbers, MaxWords = 24 };
         string[] skipped = [.. numbers[..(length / 2)], .. numbers[(length / 2 + 1)..]];
-        return Draft.Of(InstructionKind.Counting, question, task, $"Counting {way}: {string.Join(", ", skipped)}.", $"Counting {way}: {string.Join(", ", numbers[..^1])}.");
+        return Draft.Of(InstructionKind.Counting, question, task, $"{lead}: {string.Join(", ", skipped)}.", $"{lead}: {string.Join(", ", numbers[..^1])}.");
     }
 
     private static Draft Neighbour(World world, Fold fold, SeededRandom random)
@@ -101,7 +102,7 @@ internal static class NumberInstructions
     private static Draft HowMany(World world, Fold fold, SeededRandom random)
     {
         string[] words;
-        do words = random.Sample(Words.Nouns, random.Between(2, 6));
+        do words = random.Sample(Words.Listable, random.Between(2, 6));
         while (world.Folds.Of(ListKey("many", words)) != fold);
         var list = string.Join(", ", words);
         var question = random.Pick($"How many words are in this list: {list}?", $"Count the words in this list: {list}.");

@@ -33,20 +33,20 @@ internal static class WordInstructions
         var task = new TinyWorldTask
         {
             Key = ListingKey(category, count, excluded),
-            Answers = [Answer(random.Sample(allowed, count)), English.Sentence(category.Join(random.Sample(allowed, count)))],
+            Answers = [Answer(category.Name(count, excluded, random)), English.Sentence(category.Join(category.Name(count, excluded, random)))],
             Choices = [.. allowed.Select(member => member.ToLowerInvariant())],
             Rivals = excluded == "" ? [] : [excluded.ToLowerInvariant()],
             Count = count,
             MaxWords = 16,
         };
-        string[] wrong = excluded == "" ? [] : [Answer([.. random.Sample(allowed, count - 1), excluded])];
-        return Draft.Of(InstructionKind.Listing, question, task, [.. wrong, Answer(random.Sample(allowed, count + 1)), Answer(random.Sample(allowed, count - 1))]);
+        string[] wrong = excluded == "" ? [] : [Answer([.. category.Name(count - 1, excluded, random), excluded])];
+        return Draft.Of(InstructionKind.Listing, question, task, [.. wrong, Answer(category.Name(count + 1, excluded, random)), Answer(category.Name(count - 1, excluded, random))]);
     }
 
     public static Draft Reversing(World world, Fold fold, SeededRandom random)
     {
         string[] words;
-        do words = random.Sample(Words.Nouns, random.Between(2, 4));
+        do words = random.Sample(Words.Listable, random.Between(2, 4));
         while (world.Folds.Of(NumberInstructions.ListKey("reverse", words)) != fold);
         var list = string.Join(", ", words);
         var question = random.Pick($"Say this list backwards: {list}.", $"Turn this list around: {list}.", $"Write this list backwards: {list}.", $"What is this list backwards: {list}?");
@@ -58,27 +58,25 @@ internal static class WordInstructions
     public static Draft Sorting(World world, Fold fold, SeededRandom random)
     {
         var up = random.Chance(0.6);
-        var ofAnimals = random.Chance(0.3);
-        string[] items, sorted;
+        int[] numbers;
+        string key;
         do
         {
-            var animals = random.Sample(Words.Animals, 3);
-            var numbers = random.Sample([.. Enumerable.Range(0, 21)], random.Between(3, 4));
-            items = ofAnimals ? [.. animals.Select(animal => animal.Name)] : [.. numbers.Select(number => number.ToString())];
-            sorted = ofAnimals ? [.. animals.OrderBy(animal => animal.Size).Select(animal => animal.Name)] : [.. numbers.Order().Select(number => number.ToString())];
+            numbers = random.Sample([.. Enumerable.Range(0, 21)], random.Chance(0.7) ? 3 : 4);
+            key = NumberInstructions.ListKey("sort", numbers.Select(number => number.ToString()));
         }
-        while (world.Folds.Of(NumberInstructions.ListKey("sort", items)) != fold);
-        if (!up) Array.Reverse(sorted);
-        var (what, order, list) = (ofAnimals ? "animals" : "numbers", up ? "from small to big" : "from big to small", string.Join(", ", items));
-        var question = random.Pick($"Put these {what} in order {order}: {list}.", $"Sort these {what} {order}: {list}.", $"Write these {what} {order}: {list}.");
+        while (world.Folds.Of(key) != fold);
+        string[] sorted = [.. (up ? numbers.Order() : numbers.OrderDescending()).Select(number => number.ToString())];
+        var (order, list) = (up ? "from small to big" : "from big to small", string.Join(", ", numbers));
+        var question = random.Pick($"Put these numbers in order {order}: {list}.", $"Sort these numbers {order}: {list}.", $"Write these numbers {order}: {list}.");
         string[] slip = [sorted[1], sorted[0], .. sorted[2..]];
-        return Sequence(InstructionKind.Sorting, question, NumberInstructions.ListKey("sort", items), English.Capitalised(order), sorted, slip);
+        return Sequence(InstructionKind.Sorting, question, key, English.Capitalised(order), sorted, slip);
     }
 
     public static Draft Case(World world, Fold fold, SeededRandom random)
     {
         string words;
-        do words = random.Chance(0.65) ? random.Pick(Words.Nouns) : $"{random.Pick(Words.Colours)} {random.Pick(Words.Nouns)}";
+        do words = random.Chance(0.5) ? random.Pick(Words.Writable) : $"{random.Pick(Words.Colours)} {random.Pick(Words.Writable)}";
         while (world.Folds.Of(CaseKey(words)) != fold);
         var up = random.Chance(0.65);
         var (from, to) = up ? (words, words.ToUpperInvariant()) : (words.ToUpperInvariant(), words);

@@ -94,7 +94,7 @@ internal static class Dialogues
         var question = random.Pick(FactWording.YesNoQuestions(fact.Relation, fact.Subject, isTrue && fact.Value != Words.NoPet ? fact.Value : fact.WrongValue(random)));
         isTrue &= fact.Value != Words.NoPet;
         var answer = FactWording.Statements(fact.Relation, fact.Subject, fact.Value)[0];
-        return $"\"{question}\" asked {asker}. \"{(isTrue ? "Yes" : "No")}, {answer},\" said {teller}.";
+        return $"\"{question}\" asked {asker}. \"{English.Capitalised(answer)}, so {(isTrue ? "yes" : "no")},\" said {teller}.";
     }
 
     private static Person ThirdPerson(World world, Person asker, Person teller, SeededRandom random)

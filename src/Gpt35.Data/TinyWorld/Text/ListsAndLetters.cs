@@ -12,17 +12,16 @@ internal static class ListsAndLetters
 
     private static string Capital(World world, SeededRandom random)
     {
-        var words = random.Chance(0.65) ? random.Pick(Words.Nouns) : $"{random.Pick(Words.Colours)} {random.Pick(Words.Nouns)}";
+        var words = random.Chance(0.5) ? random.Pick(Words.Writable) : $"{random.Pick(Words.Colours)} {random.Pick(Words.Writable)}";
         var capitals = words.ToUpperInvariant();
         var name = random.Pick(world.People).Name;
-        return random.Below(8) switch
+        return random.Below(7) switch
         {
             0 => $"The sign said {capitals}. It meant {words}.",
             1 => $"{name} wrote {words} in big letters: {capitals}.",
             2 => $"Here is {words} in capitals: {capitals}.",
             3 or 4 => $"In capitals: {capitals}. In small letters: {words}.",
             5 => $"In small letters: {words}. In capitals: {capitals}.",
-            6 => $"\"{capitals}!\" called {name}, who wanted the {words}.",
             _ => $"{name} read {capitals} and wrote it again in small letters: {words}.",
         };
     }
@@ -34,28 +33,21 @@ internal static class ListsAndLetters
             case 0:
             case 1:
             case 2:
-                var words = random.Sample(Words.Nouns, random.Between(2, 4));
+                var words = random.Sample(Words.Listable, random.Between(2, 4));
                 var (forwards, backwards) = (string.Join(", ", words), string.Join(", ", words.Reverse()));
                 return random.Pick($"The list is {forwards}. Backwards: {backwards}.", $"Forwards: {forwards}. Backwards: {backwards}.",
                     $"Read this: {forwards}. The other way round it is {backwards}.");
             case 3:
             case 4:
-                var numbers = random.Sample([.. Enumerable.Range(0, 21)], random.Between(3, 4));
+            case 5:
+                var numbers = random.Sample([.. Enumerable.Range(0, 21)], random.Chance(0.7) ? 3 : 4);
                 var order = random.Chance(0.6) ? "From small to big" : "From big to small";
                 var sorted = order == "From small to big" ? numbers.Order() : numbers.OrderDescending();
                 return $"The numbers are {string.Join(", ", numbers)}. {order}: {string.Join(", ", sorted)}.";
-            case 5:
-                var animals = random.Sample(Words.Animals, 3);
-                var bySize = animals.OrderBy(animal => animal.Size).Select(animal => animal.Name);
-                return random.Chance(0.6)
-                    ? $"The animals are {string.Join(", ", animals.Select(animal => animal.Name))}. From small to big: {string.Join(", ", bySize)}."
-                    : $"The animals are {string.Join(", ", animals.Select(animal => animal.Name))}. From big to small: {string.Join(", ", bySize.Reverse())}.";
             default:
                 var category = random.Pick(Category.All);
-                var members = random.Sample(category.Members, random.Between(2, 5));
-                return members.Length < 5 && random.Chance(0.7) || members.Length < 3
-                    ? English.Sentence($"{English.NumberWord(members.Length)} {category.Plural} are {category.Join(members)}")
-                    : English.Sentence($"{English.NumberWord(members.Length - 1)} {category.Plural}, but not {category.Phrase(members[0])}, are {category.Join(members[1..])}");
+                var members = category.Name(random.Between(2, 4), excluded: "", random);
+                return English.Sentence($"{English.NumberWord(members.Length)} {category.Plural} are {category.Join(members)}");
         }
     }
 }
@@ -75,6 +67,21 @@ internal sealed record Category(string Plural, string Article, string[] Members)
 
     /// <summary>A member with its article.</summary>
     public string Phrase(string member) => Article switch { "a" => English.A(member), "the" => "the " + member, _ => member };
+
+    /// <summary>
+    /// Members as people come up with them: the best known first to mind, told in the usual order. So a list has a way to go on that never
+    /// leads back to what was said already.
+    /// </summary>
+    public string[] Name(int count, string excluded, SeededRandom random)
+    {
+        var chosen = new SortedSet<int>();
+        while (chosen.Count < count)
+        {
+            var index = (int)(Members.Length * Math.Pow(random.NextDouble(), 1.7));
+            if (Members[index] != excluded) chosen.Add(index);
+        }
+        return [.. chosen.Select(index => Members[index])];
+    }
 
     public string Join(IReadOnlyList<string> members) => English.JoinAnd([.. members.Select(Phrase)]);
 }

@@ -37,13 +37,13 @@ internal sealed record StoryPlan(Person Hero, string Place, string Day, StoryEve
         return random.Pick(atHome ? anywhere : [.. anywhere, .. away]);
     }
 
-    /// <summary>The whole story in one clause: "Tom went to the lake and found a red ball".</summary>
+    /// <summary>The whole story in one clause: "Tom went to the lake and found a ball".</summary>
     public string Summary => $"{Hero.Name} went to the {Place} and {Event.Deed}";
 }
 
 /// <summary>One event of a story.</summary>
 /// <param name="Key">What happened, as part of a content key.</param>
-/// <param name="Deed">The event as a clause without its subject: "found a red ball".</param>
+/// <param name="Deed">The event as a clause without its subject: "found a ball".</param>
 /// <param name="Objects">The words that any account of the event must name.</param>
 /// <param name="Sentences">Ways to tell the event.</param>
 /// <param name="Afterwards">Ways to go on from it.</param>
@@ -62,7 +62,7 @@ internal sealed record StoryEvent(string Key, string Deed, string[] Objects, str
         switch (random.Below(8))
         {
             case 0:
-                return new($"found:{look}:{thing}", $"found a {look} {thing}", [thing],
+                return new($"found:{thing}", $"found a {thing}", [thing],
                     [$"{cap} found a {look} {thing} under a tree.", $"There {he} found a {look} {thing} in the grass."],
                     [$"{cap} picked up the {thing} and took it home.", $"{cap} showed the {thing} to everyone.", $"The {thing} was just what {he} needed."]);
             case 1:
@@ -71,12 +71,12 @@ internal sealed record StoryEvent(string Key, string Deed, string[] Objects, str
                     [$"{cap} looked for the {thing} all day but did not find it.", $"The {thing} was gone, and nobody could help."], IsHappy: false);
             case 2:
                 var price = random.Between(2, 20);
-                return new($"bought:{look}:{thing}", $"bought a {look} {thing}", [thing],
+                return new($"bought:{thing}", $"bought a {thing}", [thing],
                     [$"{cap} bought a {look} {thing} from an old man.", $"There {he} bought a {look} {thing}."],
                     [$"The {thing} cost {price} coins.", $"{cap} paid {price} coins for the {thing} and took it home."]);
             case 3:
                 var made = random.Pick(s_makeable);
-                return new($"made:{look}:{made}", $"made a {look} {made}", [made],
+                return new($"made:{made}", $"made a {made}", [made],
                     [$"{cap} sat down and made a {look} {made}.", $"There {he} made a {look} {made}."],
                     [$"It took all day to make the {made}.", $"Everyone liked the {made} very much.", $"{cap} gave the {made} to a friend."]);
             case 4:
@@ -90,7 +90,7 @@ internal sealed record StoryEvent(string Key, string Deed, string[] Objects, str
                     [$"{cap} sat down and ate some {food}.", $"There {he} ate some {food} with a friend."],
                     [$"The {food} was very good.", $"{cap} ate until the {food} was gone."]);
             case 6:
-                return new($"painted:{thing}:{colour}", $"painted a {thing} {colour}", [thing, colour],
+                return new($"painted:{thing}", $"painted a {thing}", [thing],
                     [$"{cap} painted a {thing} {colour}.", $"There {he} painted an old {thing} {colour}."],
                     [$"The {thing} looked new again.", $"In the evening the {thing} was still wet."]);
             default:

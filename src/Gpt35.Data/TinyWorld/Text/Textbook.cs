@@ -16,9 +16,8 @@ internal static class Textbook
 
     private static string Sum(World world, SeededRandom random)
     {
-        var total = random.Between(0, 20);
-        var a = random.Between(0, total);
-        var b = total - a;
+        var (a, b) = (random.Between(0, 10), random.Between(0, 10));
+        var total = a + b;
         var person = random.Pick(world.People);
         if (random.Chance(0.5))
             return random.Below(9) switch
@@ -60,18 +59,18 @@ internal static class Textbook
                 var low = random.Between(0, 17);
                 var high = Math.Min(20, low + random.Between(2, 7));
                 var up = string.Join(", ", Enumerable.Range(low, high - low + 1));
-                return random.Pick($"Counting up: {up}.", $"From {low} to {high} we count like this. Counting up: {up}.");
+                return $"From {low} to {high}: {up}.";
             case 2:
                 var top = random.Between(3, 20);
                 var bottom = Math.Max(0, top - random.Between(2, 7));
                 var down = string.Join(", ", Enumerable.Range(bottom, top - bottom + 1).Reverse());
-                return random.Pick($"Counting down: {down}.", $"From {top} down to {bottom} we count like this. Counting down: {down}.");
+                return $"From {top} down to {bottom}: {down}.";
             case 3:
                 var number = random.Between(0, 19);
                 return random.Pick($"After {number} comes {number + 1}.", $"Before {number + 1} comes {number}.",
                     English.Sentence($"after {English.NumberWord(number)} comes {English.NumberWord(number + 1)}"));
             default:
-                var words = random.Sample(Words.Nouns, random.Between(2, 6));
+                var words = random.Sample(Words.Listable, random.Between(2, 6));
                 return $"Look at this list: {string.Join(", ", words)}. There are {words.Length} words in the list.";
         }
     }
