@@ -1,3 +1,4 @@
+using Gpt35.Data;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 
@@ -61,35 +62,13 @@ public static class Perplexity
     }
 
     /// <summary>
-    /// Perplexity of documents laid end to end as in pre-training, &lt;|endoftext|&gt; before the first and after each.
-    /// Every token of the text is scored exactly once, so bits per byte are exact; the ends of documents count as tokens and as no bytes.
+    /// Perplexity of documents read one by one as in pre-training: &lt;|endoftext|&gt; before each and after each. Every token of the text is scored
+    /// exactly once, so bits per byte are exact; the ends of documents count as tokens and as no bytes.
     /// </summary>
     public static PerplexityResult MeasureDocuments(
         ITrainableModel model, Tokenizer tokenizer, IEnumerable<string> documents, int tokensPerBatch = 4096, CancellationToken cancel = default)
     {
-        List<int> tokens = [tokenizer.EndOfText];
-        long bytes = 0;
-        foreach (var document in documents)
-        {
-            tokens.AddRange(tokenizer.Encode(document));
-            tokens.Add(tokenizer.EndOfText);
-            bytes += System.Text.Encoding.UTF8.GetByteCount(document);
-        }
-        return Measure(model, Windows([.. tokens], model.Config.MaxPositionEmbeddings), bytes, tokensPerBatch, cancel);
-    }
-
-    /// <summary>Cuts a token stream into windows that share one token, so that every token but the very first is scored exactly once.</summary>
-    /// <param name="tokens">The stream, (T,).</param>
-    /// <param name="length">Tokens per window, at least 2; the last window may be shorter.</param>
-    public static IEnumerable<int[]> Windows(int[] tokens, int length)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
-        return Enumerate();
-
-        IEnumerable<int[]> Enumerate()
-        {
-            for (var start = 0; start < tokens.Length - 1; start += length - 1)
-                yield return tokens[start..Math.Min(start + length, tokens.Length)];
-        }
+        var text = TextWindows.Cut(documents, tokenizer, model.Config.MaxPositionEmbeddings);
+        return Measure(model, text.Windows.Select(window => window.Ids), text.Bytes, tokensPerBatch, cancel);
     }
 }

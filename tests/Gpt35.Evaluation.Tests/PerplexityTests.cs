@@ -36,17 +36,6 @@ public sealed class PerplexityTests
     }
 
     [Fact]
-    public void Windows_score_every_token_but_the_first_exactly_once()
-    {
-        int[] tokens = [.. Enumerable.Range(0, 11)];
-        var windows = Perplexity.Windows(tokens, 4).ToArray();
-
-        Assert.All(windows, w => Assert.InRange(w.Length, 2, 4));
-        Assert.Equal(tokens[1..], windows.SelectMany(w => w[1..]));
-        Assert.All(windows, w => Assert.Equal(w[0] + 1, w[1]));
-    }
-
-    [Fact]
     public void Text_without_a_token_to_score_is_an_error_that_says_so()
     {
         using var model = new FakeModel(Bits);

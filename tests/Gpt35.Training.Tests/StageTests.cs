@@ -185,6 +185,17 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void Text_mixed_into_fine_tuning_has_its_share_of_the_tokens()
+    {
+        var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));
+        long Tokens(double ratio, ulong seed = 1) =>
+            SupervisedFineTuning.Text(new TextMixOptions { Train = [tiny.In("text.txt")], Ratio = ratio }, 400, seed, tokenizer, 32, _ => { }).Sum(text => (long)LanguageModelTraining.TrainedTokens(text));
+        Assert.Equal(0, Tokens(0));
+        Assert.InRange(Tokens(0.5), 200, 300);                       // it stops after the document that reaches the share
+        Assert.Equal(Tokens(0.5), Tokens(0.5));
+    }
+
+    [Fact]
     public void Every_token_of_every_document_is_scored_once_and_sees_only_its_own_document()
     {
         var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));

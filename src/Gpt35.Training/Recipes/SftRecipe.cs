@@ -2,6 +2,17 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Gpt35.Training;
 
+/// <summary>Text read again during fine-tuning, so that the model keeps what it knew (Ouyang et al. 2022, appendix C.3: 10 % pre-training data).</summary>
+public sealed record TextMixOptions
+{
+    /// <summary>Text files.</summary>
+    public required IReadOnlyList<string> Train { get; init; }
+
+    /// <summary>Tokens of text for each token of the demonstrations.</summary>
+    [Range(0.0, 100.0)]
+    public double Ratio { get; init; } = 0.1;
+}
+
 /// <summary>Supervised fine-tuning on demonstrations, loss on the assistant's turns only. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.1) unless noted.</summary>
 public sealed record SftRecipe
 {
@@ -16,6 +27,9 @@ public sealed record SftRecipe
 
     /// <summary>Demonstrations.</summary>
     public required DataOptions Data { get; init; }
+
+    /// <summary>Text mixed among the demonstrations; none when left out.</summary>
+    public TextMixOptions? TextMix { get; init; }
 
     public required BatchOptions Batch { get; init; }
 

@@ -24,8 +24,10 @@ public static class SupervisedFineTuning
         var heldout = Render(data.Heldout, format, tokenizer, window, "held-out", context.Observer.Note);
         if (train.Count == 0)
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} demonstrations fits into the context of {window} tokens. Use shorter ones, or a model with a longer context.");
+        var demonstrations = train.Count;
+        if (recipe.TextMix is { } mix) train.AddRange(Text(mix, train.Sum(example => (long)example.Ids.Length), recipe.Seed, tokenizer, window, context.Observer.Note));
         var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch.Tokens, recipe.Epochs, recipe.Seed);
-        context.Observer.Started("sft", plan.StepCount, $"{model.Parameters.Count:N0} parameters, {train.Count:N0} demonstrations, {heldout.Count:N0} held out.");
+        context.Observer.Started("sft", plan.StepCount, $"{model.Parameters.Count:N0} parameters, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
 
         new LanguageModelTraining
         {
@@ -43,9 +45,9 @@ public static class SupervisedFineTuning
             CheckpointEvery = recipe.CheckpointEvery,
         }.Go();
 
-        run.Numbers["train_demonstrations"] = train.Count;
+        run.Numbers["train_demonstrations"] = demonstrations;
         run.Numbers["heldout_demonstrations"] = heldout.Count;
-        run.Numbers["dropped_demonstrations"] = data.Train.Count + data.Heldout.Count - train.Count - heldout.Count;
+        run.Numbers["dropped_demonstrations"] = data.Train.Count + data.Heldout.Count - demonstrations - heldout.Count;
         var shown = (heldout.Count > 0 ? data.Heldout : data.Train).Select(demonstration => format.RenderPrompt(PromptOf(demonstration), tokenizer));
         run.WriteSamples(Samples.Generate(model, tokenizer, [.. shown.Take(4 * Samples.Count)], new SamplingOptions
         {
@@ -56,6 +58,15 @@ public static class SupervisedFineTuning
         return run.Finish(plan.StepCount, heldout.Count == 0
             ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
             : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per answer token.");
+    }
+
+    /// <summary>Documents in random order until they have the ratio's share of tokens; all of their tokens are trained on.</summary>
+    internal static IEnumerable<TokenSequence> Text(TextMixOptions mix, long demonstrationTokens, ulong seed, Tokenizer tokenizer, int context, Action<string> note)
+    {
+        var documents = mix.Train.SelectMany(path => RecordReader.ReadText(path, note)).ToList();
+        var order = RandomStreams.Permutation(documents.Count, RandomStreams.Key(seed, RandomStream.Documents));
+        var wanted = (long)(mix.Ratio * demonstrationTokens);
+        return wanted == 0 ? [] : TextWindows.Cut(order.Select(i => documents[i]), tokenizer, context, wanted).Windows;
     }
 
     /// <summary>

@@ -58,10 +58,10 @@ internal static class Dialogues
             if (!fact.IsPersonal && random.Chance(0.4)) fact = random.Pick(world.Facts);      // people come up more often than things
         }
         while (!MayBeAsked(world, fact) || fact.Subject.Name == asker || fact.Subject.Name == teller || fact.Value == asker || fact.Value == teller);
-        return random.Below(5) switch
+        return random.Below(6) switch
         {
-            0 or 1 => YesOrNo(fact, asker, teller, random),
-            2 => Short(fact, asker, teller, random),
+            0 or 1 or 2 => YesOrNo(fact, asker, teller, random),
+            3 => Short(fact, asker, teller, random),
             _ => Full(fact, asker, teller, random),
         };
     }

@@ -1,8 +1,7 @@
 using System.Text;
-using Gpt35.Data;
 using Gpt35.Tokenization;
 
-namespace Gpt35.Training;
+namespace Gpt35.Data;
 
 /// <summary>
 /// Documents as training sequences, each on its own: GPT-3 packs several into one window and lets attention see across (Brown et al. 2020,
@@ -14,7 +13,7 @@ namespace Gpt35.Training;
 /// </param>
 /// <param name="Tokens">Scored tokens: those of the documents and one end for each.</param>
 /// <param name="Bytes">UTF-8 bytes of the documents.</param>
-internal sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Tokens, long Bytes)
+public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Tokens, long Bytes)
 {
     /// <param name="documents">The texts.</param>
     /// <param name="tokenizer">Text to ids.</param>
