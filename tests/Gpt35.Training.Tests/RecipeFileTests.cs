@@ -95,19 +95,24 @@ public sealed class RecipeFileTests
         Assert.Contains("key: value", Assert.Throws<InvalidDataException>(() => RecipeFile.Parse<PpoRecipe>("- a\n- b\n", "r.yaml")).Message);
 
     [Theory]
-    [InlineData("pretrain", typeof(PretrainRecipe))]
-    [InlineData("sft", typeof(SftRecipe))]
-    [InlineData("reward", typeof(RewardRecipe))]
-    [InlineData("ppo", typeof(PpoRecipe))]
-    public void The_quickstart_recipes_load_once_their_paths_are_given(string stage, Type type)
+    [InlineData("small", "pretrain", typeof(PretrainRecipe))]
+    [InlineData("small", "sft", typeof(SftRecipe))]
+    [InlineData("small", "reward", typeof(RewardRecipe))]
+    [InlineData("quickstart", "pretrain", typeof(PretrainRecipe))]
+    [InlineData("quickstart", "sft", typeof(SftRecipe))]
+    [InlineData("quickstart", "reward", typeof(RewardRecipe))]
+    [InlineData("quickstart", "ppo", typeof(PpoRecipe))]
+    public void The_shipped_recipes_load_once_their_paths_are_given(string folder, string stage, Type type)
     {
         string[] paths = stage switch
         {
+            "sft" when folder == "small" => ["init=m", "data.train=a"],
             "pretrain" => ["tokenizer=t", "data.train=a"],
-            "ppo" => ["init=m", "reward_model=r", "data.train=a"],
+            "sft" => ["init=m", "data.train=a", "text_mix.train=t"],
+            "ppo" => ["init=m", "reward_model=r", "data.train=a", "ptx.train=t"],
             _ => ["init=m", "data.train=a"],
         };
         var load = typeof(RecipeFile).GetMethod(nameof(RecipeFile.Load))!.MakeGenericMethod(type);
-        Assert.NotNull(load.Invoke(null, [Path.Combine(Repository.Root, "recipes", "quickstart", $"{stage}.yaml"), paths]));
+        Assert.NotNull(load.Invoke(null, [Path.Combine(Repository.Root, "recipes", folder, $"{stage}.yaml"), paths]));
     }
 }
