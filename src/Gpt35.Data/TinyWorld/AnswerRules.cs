@@ -49,8 +49,10 @@ internal static class AnswerRules
         var verdict = text.Words[0] is "yes" or "no" ? 0 : text.Words.Count - 1;      // "No, Tom lives …" or "Tom lives …, so no"
         if (text.Words[verdict] != right || text.Words.Where((word, i) => i != verdict && (word == "yes" || word == "no" && task.Required[0][0] != "no")).Any()) return 0;
         if (text.Words.Count == 1) return 1;
-        // What follows must be true: the value itself, or a plain denial of what was suggested.
+        // What is said beside it must be true: the value itself, or a plain denial of what was suggested, or both, but nothing true denied.
         var denies = task.Yes == false && text.Has("not");
+        var denied = denies ? text.Words.SkipWhile(word => word != "not") : [];
+        if (denied.Any(word => task.Required[0].Contains(word) && !task.Rivals.Contains(word) && word != "no" && word != "not")) return 0.4;
         var isTrue = denies ? OnlyAllowed(prompt, text.Words, "not", "does") : HasRequired(task, text) && !HasRival(task, text) && OnlyAllowed(prompt, text.Words, "yes", "no");
         return isTrue ? 1 : 0.4;
     }

@@ -12,10 +12,11 @@ public static class Corpus
     /// <summary>Writers and how many tickets each gets in the draw. Textbook documents are dense, so that every pair recurs often.</summary>
     private static readonly (int Weight, Func<World, SeededRandom, string> Write)[] s_writers =
     [
-        (8, Stories.Write), (6, Stories.WriteWithMoral), (9, FactParagraphs.OfPerson), (5, FactParagraphs.OfRelation),
+        (6, Stories.Write), (5, Stories.WriteWithMoral), (9, FactParagraphs.OfPerson), (5, FactParagraphs.OfRelation),
         (4, FactParagraphs.OfAnimalsAndThings), (2, FactParagraphs.OfStranger), (2, FactParagraphs.OfUnknowables),
-        (13, Dialogues.Write), (2, Dialogues.AboutThemselves), (5, Dialogues.WithPronouns), (12, Classroom.Write), (8, Textbook.Arithmetic),
-        (8, Textbook.Counting), (8, Textbook.Comparisons), (5, Textbook.Opposites), (6, ListsAndLetters.Capitals), (10, ListsAndLetters.Lists),
+        (10, Dialogues.Write), (2, Dialogues.AboutThemselves), (5, Dialogues.WithPronouns),
+        (8, Visitors.Write), (3, Visitors.Ages), (3, Visitors.GuessingGame), (12, Classroom.Write), (8, Textbook.Arithmetic), (11, Textbook.Counting), (8, Textbook.Comparisons), (4, Textbook.Opposites),
+        (5, ListsAndLetters.Capitals), (10, ListsAndLetters.Lists),
     ];
 
     /// <summary>Documents to train on, as many as are taken; no two alike and none of them a held-out one.</summary>

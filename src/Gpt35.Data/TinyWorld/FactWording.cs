@@ -67,6 +67,17 @@ internal static class FactWording
         return [.. direct.SelectMany(clause => new[] { English.Capitalised(clause) + "?", $"Yes or no: {clause}?" }), $"Is it true that {Statements(relation, s, value)[0]}?"];
     }
 
+    /// <summary>
+    /// The fact and then the verdict on what was suggested: "Tom lives by the lake, so yes", "Tom lives by the lake and not near the mill, so no".
+    /// Who has said the value can compare it with the question, and must before the next word: a small model learns a choice that follows at
+    /// once, and not one that lies two words ahead.
+    /// </summary>
+    public static string Verdict(Relation relation, Subject s, string value, string suggested)
+    {
+        var truth = Statements(relation, s, value)[0];
+        return value == suggested ? $"{truth}, so yes" : $"{truth} and not {Phrase(relation, suggested)}, so no";
+    }
+
     /// <summary>A question to the person, such as "where do you live?".</summary>
     public static string QuestionToYou(Relation relation) => relation switch
     {

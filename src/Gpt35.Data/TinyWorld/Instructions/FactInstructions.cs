@@ -23,11 +23,10 @@ internal static class FactInstructions
         var truth = FactWording.Statements(fact.Relation, fact.Subject, fact.Value)[0];
         var task = TaskOf(fact) with
         {
-            // The fact first and then the verdict: who has said the fact can compare it with the question.
-            Answers = [$"{English.Capitalised(truth)}, so {right}.", $"{English.Capitalised(right)}, {truth}."],
+            Answers = [English.Sentence(FactWording.Verdict(fact.Relation, fact.Subject, fact.Value, named)), $"{English.Capitalised(right)}, {truth}."],
             Yes = yes,
             Rivals = yes ? [] : [named.ToLowerInvariant()],
-            MaxWords = truth.Split(' ').Length + 5,
+            MaxWords = truth.Split(' ').Length + 9,
         };
         var said = FactWording.Statements(fact.Relation, fact.Subject, yes ? fact.WrongValue(random) : named)[0];
         return Draft.Of(InstructionKind.YesNo, random.Pick(FactWording.YesNoQuestions(fact.Relation, fact.Subject, named)), task,

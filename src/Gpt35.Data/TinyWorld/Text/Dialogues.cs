@@ -90,11 +90,9 @@ internal static class Dialogues
 
     private static string YesOrNo(Fact fact, string asker, string teller, SeededRandom random)
     {
-        var isTrue = random.Chance(0.5);
-        var question = random.Pick(FactWording.YesNoQuestions(fact.Relation, fact.Subject, isTrue && fact.Value != Words.NoPet ? fact.Value : fact.WrongValue(random)));
-        isTrue &= fact.Value != Words.NoPet;
-        var answer = FactWording.Statements(fact.Relation, fact.Subject, fact.Value)[0];
-        return $"\"{question}\" asked {asker}. \"{English.Capitalised(answer)}, so {(isTrue ? "yes" : "no")},\" said {teller}.";
+        var suggested = random.Chance(0.5) && fact.Value != Words.NoPet ? fact.Value : fact.WrongValue(random);
+        var question = random.Pick(FactWording.YesNoQuestions(fact.Relation, fact.Subject, suggested));
+        return $"\"{question}\" asked {asker}. \"{English.Capitalised(FactWording.Verdict(fact.Relation, fact.Subject, fact.Value, suggested))},\" said {teller}.";
     }
 
     private static Person ThirdPerson(World world, Person asker, Person teller, SeededRandom random)

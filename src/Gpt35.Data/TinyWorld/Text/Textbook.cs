@@ -52,7 +52,7 @@ internal static class Textbook
 
     private static string Count(SeededRandom random)
     {
-        switch (random.Below(6))
+        switch (random.Below(7))
         {
             case 0:
             case 1:
@@ -61,11 +61,12 @@ internal static class Textbook
                 var up = string.Join(", ", Enumerable.Range(low, high - low + 1));
                 return $"From {low} to {high}: {up}.";
             case 2:
+            case 3:
                 var top = random.Between(3, 20);
                 var bottom = Math.Max(0, top - random.Between(2, 7));
                 var down = string.Join(", ", Enumerable.Range(bottom, top - bottom + 1).Reverse());
                 return $"From {top} down to {bottom}: {down}.";
-            case 3:
+            case 4:
                 var number = random.Between(0, 19);
                 return random.Pick($"After {number} comes {number + 1}.", $"Before {number + 1} comes {number}.",
                     English.Sentence($"after {English.NumberWord(number)} comes {English.NumberWord(number + 1)}"));
