@@ -30,7 +30,7 @@ internal sealed class WordCounter
             var utf8 = buffer.AsSpan(0, Encoding.UTF8.GetBytes(text, buffer));
             for (int start = 0, end; start < utf8.Length; start = end)
             {
-                end = Gpt2PreTokenizer.NextEnd(utf8, start);
+                end = Gpt2Splitter.NextEnd(utf8, start);
                 AddWord(utf8[start..end]);
             }
             return utf8.Length;
