@@ -130,6 +130,9 @@ public sealed partial class Tokenizer
     /// <exception cref="InvalidDataException">The vocabulary lacks one of the ids.</exception>
     public string Decode(ReadOnlySpan<int> ids, bool includeSpecial = false) => Encoding.UTF8.GetString(DecodeBytes(ids, includeSpecial));
 
+    /// <summary>Whether <paramref name="id"/> stands for anything; a vocabulary may leave ids unused.</summary>
+    public bool HasToken(int id) => (uint)id < (uint)VocabSize && (!model.BytesOf(id).IsEmpty || model.SpecialNames.ContainsKey(id));
+
     /// <summary>The bytes of one id, as in <see cref="DecodeBytes"/>.</summary>
     /// <exception cref="InvalidDataException">The vocabulary has no such id.</exception>
     public ReadOnlySpan<byte> TokenBytes(int id, bool includeSpecial = false)

@@ -30,21 +30,11 @@ public sealed partial class Tokenizer
     {
         Directory.CreateDirectory(folder);
         var file = Path.Combine(folder, model is SentencePieceModel ? SentencePieceModel.FileName : TokenizerJson.FileName);
-        var temporary = file + ".tmp";
-        try
+        WholeFile.Write(file, stream =>
         {
-            using (var stream = File.Create(temporary))
-            {
-                if (model is SentencePieceModel sentencePiece) sentencePiece.Write(stream);
-                else TokenizerJson.Write(Vocabulary, stream);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, file, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+            if (model is SentencePieceModel sentencePiece) sentencePiece.Write(stream);
+            else TokenizerJson.Write(Vocabulary, stream);
+        });
     }
 
     /// <summary>The file in a folder that says most: tokenizer.json, else tokenizer.model, else GPT-2's pair.</summary>
