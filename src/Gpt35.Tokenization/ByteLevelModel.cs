@@ -5,14 +5,17 @@ namespace Gpt35.Tokenization;
 /// <summary>Byte-level BPE over a <see cref="Vocabulary"/>: words by hand-written splitters, then a look into the table of tokens, then merges.</summary>
 internal sealed class ByteLevelModel : TokenModel
 {
+    private const int BlockBytes = 4096;
+
     private readonly BpeMerger merger;
     private readonly TokenTable table;
-    private readonly WordCache cache = new();
+    private readonly WordCache cache;
 
     public ByteLevelModel(Vocabulary vocabulary)
     {
         Vocabulary = vocabulary;
         merger = new BpeMerger(vocabulary);
+        cache = new WordCache(vocabulary.Size);
         table = vocabulary.Table ?? TokensThatAreWords();
     }
 
@@ -37,13 +40,25 @@ internal sealed class ByteLevelModel : TokenModel
 
     private void Encode<TSplitter>(ReadOnlySpan<byte> text, ref IdBuffer output) where TSplitter : struct, ISplitter
     {
-        for (int start = 0, end; start < text.Length; start = end)
+        for (var start = 0; start < text.Length;) start = EncodeBlock<TSplitter>(text, start, ref output);
+    }
+
+    /// <summary>
+    /// Encodes the words that begin within a block; a method that is called often, so that the runtime soon compiles it to its best.
+    /// </summary>
+    /// <returns>The end of the last of them.</returns>
+    private int EncodeBlock<TSplitter>(ReadOnlySpan<byte> text, int start, ref IdBuffer output) where TSplitter : struct, ISplitter
+    {
+        var limit = Math.Min(text.Length, start + BlockBytes);
+        while (start < limit)
         {
-            end = TSplitter.NextEnd(text, start);
+            var end = TSplitter.NextEnd(text, start);
             var id = table.Find(text, start, end);
             if (id != TokenTable.NotFound) output.Add(id);
             else Merge(text[start..end], ref output);
+            start = end;
         }
+        return start;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -54,15 +69,10 @@ internal sealed class ByteLevelModel : TokenModel
             merger.Encode(word, ref output);
             return;
         }
-        var hash = WordHash.Of(word);
-        if (cache.Find(word, hash) is { } known)
-        {
-            output.Add(known);
-            return;
-        }
+        if (cache.TryAppend(word, ref output)) return;
         var start = output.Count;
         merger.Encode(word, ref output);
-        cache.Remember(word, hash, output.From(start));
+        cache.Remember(word, output.From(start));
     }
 
     /// <summary>The tokens that a word of the same bytes encodes to. A vocabulary may hold tokens that no merges lead to; those stay out.</summary>

@@ -113,22 +113,41 @@ public sealed partial class Tokenizer
     /// <exception cref="InvalidDataException">The vocabulary lacks one of the ids.</exception>
     public byte[] DecodeBytes(ReadOnlySpan<int> ids, bool includeSpecial = false)
     {
-        var length = 0;
-        foreach (var id in ids) length = checked(length + TokenBytes(id, includeSpecial).Length);
-        var bytes = new byte[length];
-        var rest = bytes.AsSpan();
-        foreach (var id in ids)
-        {
-            var token = TokenBytes(id, includeSpecial);
-            token.CopyTo(rest);
-            rest = rest[token.Length..];
-        }
-        return model.AddsSpace && bytes is [(byte)' ', ..] ? bytes[1..] : bytes;
+        var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(16, 5 * ids.Length));
+        var bytes = DecodeInto(ids, includeSpecial, ref buffer).ToArray();
+        ArrayPool<byte>.Shared.Return(buffer);
+        return bytes;
     }
 
     /// <summary>Text of <paramref name="ids"/>; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <exception cref="InvalidDataException">The vocabulary lacks one of the ids.</exception>
-    public string Decode(ReadOnlySpan<int> ids, bool includeSpecial = false) => Encoding.UTF8.GetString(DecodeBytes(ids, includeSpecial));
+    public string Decode(ReadOnlySpan<int> ids, bool includeSpecial = false)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(16, 5 * ids.Length));
+        var text = Encoding.UTF8.GetString(DecodeInto(ids, includeSpecial, ref buffer));
+        ArrayPool<byte>.Shared.Return(buffer);
+        return text;
+    }
+
+    /// <summary>The bytes, in a rented buffer that is exchanged for a larger one where it is too small.</summary>
+    private ReadOnlySpan<byte> DecodeInto(ReadOnlySpan<int> ids, bool includeSpecial, ref byte[] buffer)
+    {
+        var length = 0;
+        foreach (var id in ids)
+        {
+            var token = TokenBytes(id, includeSpecial);
+            if (token.Length > buffer.Length - length)
+            {
+                var larger = ArrayPool<byte>.Shared.Rent(checked(Math.Max(2 * buffer.Length, length + token.Length)));
+                buffer.AsSpan(0, length).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = larger;
+            }
+            token.CopyTo(buffer.AsSpan(length));
+            length += token.Length;
+        }
+        return model.AddsSpace && buffer[0] == ' ' && length > 0 ? buffer.AsSpan(1, length - 1) : buffer.AsSpan(0, length);
+    }
 
     /// <summary>Whether <paramref name="id"/> stands for anything; a vocabulary may leave ids unused.</summary>
     public bool HasToken(int id) => (uint)id < (uint)VocabSize && (!model.BytesOf(id).IsEmpty || model.SpecialNames.ContainsKey(id));
