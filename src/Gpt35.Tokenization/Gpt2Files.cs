@@ -25,22 +25,30 @@ internal static class Gpt2Files
     private static List<(string Left, string Right, int Line)> ReadMerges(string file)
     {
         var merges = new List<(string, string, int)>();
-        var number = 0;
+        var strict = new UTF8Encoding(false, throwOnInvalidBytes: true);
+        ReadOnlySpan<byte> rest = File.ReadAllBytes(file);
+        for (var number = 1; !rest.IsEmpty; number++)
+        {
+            var end = rest.IndexOf((byte)'\n');
+            var line = Decode(strict, (end < 0 ? rest : rest[..end]).TrimEnd((byte)'\r'), file, number);
+            rest = end < 0 ? [] : rest[(end + 1)..];
+            if (line.Length == 0 || number == 1 && line.StartsWith("#version", StringComparison.Ordinal)) continue;
+            if (line.Split(' ') is not [{ Length: > 0 } left, { Length: > 0 } right])
+                throw new InvalidDataException($"{file}:{number}: found {JsonPlaces.Quote(line)}; expected two tokens and a space between them.");
+            merges.Add((left, right, number));
+        }
+        return merges;
+    }
+
+    private static string Decode(UTF8Encoding strict, ReadOnlySpan<byte> line, string file, int number)
+    {
         try
         {
-            foreach (var line in File.ReadLines(file, new UTF8Encoding(false, throwOnInvalidBytes: true)))
-            {
-                number++;
-                if (line.Length == 0 || number == 1 && line.StartsWith("#version", StringComparison.Ordinal)) continue;
-                if (line.Split(' ') is not [{ Length: > 0 } left, { Length: > 0 } right])
-                    throw new InvalidDataException($"{file}:{number}: found \"{JsonPlaces.Shorten(line)}\"; expected two tokens and a space between them.");
-                merges.Add((left, right, number));
-            }
+            return strict.GetString(line);
         }
         catch (DecoderFallbackException)
         {
-            throw new InvalidDataException($"{file}:{number + 1}: found bytes that are not UTF-8, here or soon after; expected text. Copy the file again.");
+            throw new InvalidDataException($"{file}:{number}: found bytes that are not UTF-8; expected text. Copy the file again.");
         }
-        return merges;
     }
 }

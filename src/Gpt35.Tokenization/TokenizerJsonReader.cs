@@ -47,8 +47,8 @@ internal sealed class TokenizerJsonReader(string file)
         var seen = new HashSet<(int, int)>();
         var checkedMerges = new List<Merge>(merges.Count);
         foreach (var (left, right, line) in merges)
-            AddMerge(left, right, (found, expected) => new InvalidDataException(
-                $"{mergesFile}:{line}: found {found}; expected {expected.Replace("model.vocab", Gpt2Files.VocabName)}."), checkedMerges, seen);
+            AddMerge(left, right, Gpt2Files.VocabName, (found, expected) =>
+                new InvalidDataException($"{mergesFile}:{line}: found {found}; expected {expected}."), checkedMerges, seen);
         return Build(checkedMerges, PreTokenizer.Gpt2, wordsAreTokens: false);
     }
 
@@ -136,12 +136,13 @@ internal sealed class TokenizerJsonReader(string file)
         {
             var where = $"model.merges[{merges.Count}]";
             var (left, right) = Halves(element, where);
-            AddMerge(left, right, (found, expected) => places.Bad(where, found, expected), merges, seen);
+            AddMerge(left, right, "model.vocab", (found, expected) => places.Bad(where, found, expected), merges, seen);
         }
         return merges;
     }
 
-    private void AddMerge(string left, string right, Func<string, string, InvalidDataException> bad, List<Merge> merges, HashSet<(int, int)> seen)
+    private void AddMerge(
+        string left, string right, string part, Func<string, string, InvalidDataException> bad, List<Merge> merges, HashSet<(int, int)> seen)
     {
         var merge = new Merge(IdOf(left), IdOf(right), IdOf(left + right));
         if (!seen.Add((merge.Left, merge.Right))) throw bad($"{Quote(left)} and {Quote(right)} for the second time", "every pair once");
@@ -149,7 +150,7 @@ internal sealed class TokenizerJsonReader(string file)
 
         int IdOf(string token) => ordinary.TryGetValue(token, out var id)
             ? id
-            : throw bad($"{Quote(token)}, which is {(special.ContainsKey(token) ? "special" : "not in model.vocab")}", "an ordinary token of model.vocab");
+            : throw bad($"{Quote(token)}, which is {(special.ContainsKey(token) ? "special" : $"not in {part}")}", $"an ordinary token of {part}");
     }
 
     private (string Left, string Right) Halves(JsonElement merge, string where)

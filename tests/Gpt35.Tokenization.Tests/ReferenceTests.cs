@@ -27,7 +27,6 @@ public class ReferenceTests
         { "cl100k_base", "SharpToken" },
         { "r50k_base", "SharpToken" },
         { "p50k_base", "SharpToken" },
-        { "p50k_edit", "SharpToken" },
     };
 
     public static TheoryData<string> RealTexts =>
@@ -72,6 +71,18 @@ public class ReferenceTests
             AssertSame(vocabulary, library, tokenizer, Encoding.UTF8.GetString(bytes));
             Assert.Equal(bytes, tokenizer.DecodeBytes(tokenizer.EncodeBytes(bytes)));
         }
+    }
+
+    [Fact]
+    public void P50k_edit_is_p50k_base_with_more_special_tokens()
+    {
+        var random = new Random(7);
+        for (var i = 0; i < 1000; i++)
+        {
+            var text = RandomText.Next(random);
+            Assert.Equal(Tokenizer.Load("p50k_base").Encode(text), Tokenizer.Load("p50k_edit").Encode(text));
+        }
+        Assert.Equal(Sharp["p50k_edit"].Encode("a<|fim_suffix|>b", new HashSet<string> { "<|fim_suffix|>" }, None), Tokenizer.Load("p50k_edit").Encode("a<|fim_suffix|>b", SpecialTokenHandling.Allow));
     }
 
     [Theory]
