@@ -13,6 +13,10 @@ internal sealed record Session : IDisposable
     public required TextReader In { get; init; }
     public required TextWriter Out { get; init; }
     public required TextWriter Error { get; init; }
+    /// <summary>Opens standard input where bytes are wanted, not characters.</summary>
+    public Func<Stream> OpenInput { get; init; } = System.Console.OpenStandardInput;
+    /// <summary>Opens standard output where bytes are wanted, not characters.</summary>
+    public Func<Stream> OpenOutput { get; init; } = System.Console.OpenStandardOutput;
     /// <summary><see cref="Out"/> with tables, colour and live progress, as far as it can show them.</summary>
     public required IAnsiConsole Console { get; init; }
     public required Interrupts Interrupts { get; init; }

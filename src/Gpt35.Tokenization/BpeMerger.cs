@@ -1,56 +1,80 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Gpt35.Tokenization;
 
 /// <summary>
 /// Byte-pair encoding of one word: merge the pair of lowest rank, the leftmost among equals, until no pair of neighbours has a
-/// rank (Sennrich et al. 2016, algorithm 1). Two ways to the same ids: a scan, O(n²) but fastest on words of usual length,
-/// and a heap, O(n log n), for the rest.
+/// rank (Sennrich et al. 2016, algorithm 1). A word of usual length is merged by scanning, O(n²) but fastest there; a longer one in
+/// windows (<see cref="LongWord"/>), O(n); and where windows do not fit, by a heap, O(n log n).
 /// </summary>
-internal sealed class BpeMerger(Vocabulary vocabulary)
+internal sealed class BpeMerger
 {
     /// <summary>Up to this many bytes a word is merged by scanning.</summary>
     public const int LongestScan = 64;
 
-    private readonly PairMap ranks = vocabulary.Ranks;
-    private readonly int[] byteIds = vocabulary.ByteIds;
-    private readonly int[] results = [.. vocabulary.Merges.Select(merge => merge.Result)];
+    private const int PositionBits = 6;                                     // LongestScan positions
+    private readonly Vocabulary vocabulary;
+    private readonly PairMap ranks;
+    private readonly int[] results;
+    private readonly int[] bytePairs = new int[1 << 16];                    // rank of two bytes, by left << 8 | right
+
+    public BpeMerger(Vocabulary vocabulary)
+    {
+        this.vocabulary = vocabulary;
+        (ranks, results) = (vocabulary.Ranks, vocabulary.Results);
+        var ids = vocabulary.ByteIds;
+        for (var pair = 0; pair < bytePairs.Length; pair++) bytePairs[pair] = ranks[ids[pair >> 8], ids[pair & 0xFF]];
+    }
 
     public void Encode(ReadOnlySpan<byte> word, ref IdBuffer output)
     {
         if (word.Length <= LongestScan) EncodeByScan(word, ref output);
-        else EncodeByHeap(word, ref output);
+        else new LongWord(this, vocabulary).Encode(word, ref output);
     }
 
     /// <param name="word">At most <see cref="LongestScan"/> bytes.</param>
     /// <param name="output">Receives the ids.</param>
-    internal void EncodeByScan(ReadOnlySpan<byte> word, ref IdBuffer output)
+    internal void EncodeByScan(scoped ReadOnlySpan<byte> word, ref IdBuffer output)
     {
+        // Keys are rank and position in one number, so that the least of them names both, and the leftmost wins among equal ranks.
+        Span<int> keys = stackalloc int[LongestScan];
         Span<int> ids = stackalloc int[LongestScan];
-        Span<int> pairRanks = stackalloc int[LongestScan];                  // rank of (ids[i], ids[i + 1])
-        var count = word.Length;
-        for (var i = 0; i < count; i++) ids[i] = byteIds[word[i]];
-        for (var i = 0; i < count - 1; i++) pairRanks[i] = ranks[ids[i], ids[i + 1]];
-
-        while (LowestRank(pairRanks[..Math.Max(0, count - 1)], out var at) is var rank and not PairMap.NotFound)
+        Span<byte> next = stackalloc byte[LongestScan + 1];
+        Span<byte> previous = stackalloc byte[LongestScan + 1];
+        var length = word.Length;
+        var padded = length + 7 & ~7;
+        keys[..padded].Fill(PairMap.NotFound);
+        for (var i = 0; i < length; i++)
         {
-            ids[at] = results[rank];
-            ids[(at + 2)..count].CopyTo(ids[(at + 1)..]);
-            pairRanks[(at + 1)..(count - 1)].CopyTo(pairRanks[at..]);
-            count--;
-            if (at > 0) pairRanks[at - 1] = ranks[ids[at - 1], ids[at]];
-            if (at < count - 1) pairRanks[at] = ranks[ids[at], ids[at + 1]];
+            ids[i] = vocabulary.ByteIds[word[i]];
+            next[i] = (byte)(i + 1);
+            previous[i + 1] = (byte)i;
+            if (i + 1 < length) keys[i] = Key(bytePairs[word[i] << 8 | word[i + 1]], i);
         }
-        output.Add(ids[..count]);
+        while (Least(keys[..padded]) is var key and not PairMap.NotFound)
+        {
+            var at = key & LongestScan - 1;
+            var absorbed = next[at];
+            var after = next[absorbed];
+            ids[at] = results[key >> PositionBits];
+            keys[absorbed] = PairMap.NotFound;
+            next[at] = after;
+            previous[after] = (byte)at;
+            keys[at] = after < length ? Key(ranks[ids[at], ids[after]], at) : PairMap.NotFound;
+            if (at > 0) keys[previous[at]] = Key(ranks[ids[previous[at]], ids[at]], previous[at]);
+        }
+        for (var i = 0; i < length; i = next[i]) output.Add(ids[i]);
     }
 
-    internal void EncodeByHeap(ReadOnlySpan<byte> word, ref IdBuffer output)
+    internal void EncodeByHeap(scoped ReadOnlySpan<byte> word, ref IdBuffer output)
     {
         var rented = ArrayPool<int>.Shared.Rent(checked(4 * word.Length));
         try
         {
             var chain = new Chain(rented, word.Length);
-            for (var i = 0; i < word.Length; i++) chain.Ids[i] = byteIds[word[i]];
+            for (var i = 0; i < word.Length; i++) chain.Ids[i] = vocabulary.ByteIds[word[i]];
             MergeByHeap(chain, word.Length);
             for (var i = 0; i < word.Length; i = chain.Next[i]) output.Add(chain.Ids[i]);
         }
@@ -105,16 +129,15 @@ internal sealed class BpeMerger(Vocabulary vocabulary)
 
     private static ulong Priority(int rank, int position) => (ulong)rank << 32 | (uint)position;
 
-    private static int LowestRank(ReadOnlySpan<int> pairRanks, out int at)
+    private static int Key(int rank, int position) => rank == PairMap.NotFound ? rank : rank << PositionBits | position;
+
+    /// <param name="keys">A multiple of eight.</param>
+    private static int Least(ReadOnlySpan<int> keys)
     {
-        at = 0;
-        var lowest = PairMap.NotFound;
-        for (var i = 0; i < pairRanks.Length; i++)
-        {
-            if (pairRanks[i] >= lowest) continue;
-            lowest = pairRanks[i];
-            at = i;
-        }
-        return lowest;
+        var least = Vector256.Create(PairMap.NotFound);
+        foreach (ref readonly var eight in MemoryMarshal.Cast<int, Vector256<int>>(keys)) least = Vector256.Min(least, eight);
+        var four = Vector128.Min(least.GetLower(), least.GetUpper());
+        four = Vector128.Min(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Math.Min(four[0], four[1]);
     }
 }

@@ -6,26 +6,18 @@ public static class BpeTrainer
     /// <summary>
     /// Merges the most frequent pair of neighbours inside words, again and again; among equals, the pair of smallest ids. Ids: the 256
     /// bytes in GPT-2's order (printable ones first), then the merges by rank, then the special tokens: the order of GPT-2's own
-    /// vocabulary. The result depends on the words of <paramref name="documents"/> and their counts only, not on their order.
+    /// vocabulary. The result depends on the words of <paramref name="documents"/> and their counts only, not on their order
+    /// or the number of threads.
     /// </summary>
     /// <exception cref="InvalidDataException">The vocabulary is too small for the bytes and special tokens, or a special token's name is unusable.</exception>
     public static Tokenizer Train(IEnumerable<string> documents, BpeTrainerOptions options, CancellationToken cancel = default)
     {
-        CheckOptions(options);
-        var words = new WordCounter();
-        long bytes = 0, reported = 0;
-        foreach (var document in documents)
-        {
-            cancel.ThrowIfCancellationRequested();
-            bytes += words.AddText(document);
-            if (bytes - reported < 1 << 20) continue;
-            options.Progress?.Report(new BpeTrainingProgress(bytes, 0, options.VocabSize));
-            reported = bytes;
-        }
-        return new Tokenizer(new MergeLearner(words, options).Learn(bytes, cancel));
+        var training = new BpeTraining(options);
+        training.Count(documents, cancel);
+        return training.Learn(cancel);
     }
 
-    private static void CheckOptions(BpeTrainerOptions options)
+    internal static void CheckOptions(BpeTrainerOptions options)
     {
         var specials = options.SpecialTokens;
         if (options.VocabSize < 256 + specials.Count)

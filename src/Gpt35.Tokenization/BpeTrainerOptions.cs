@@ -12,6 +12,12 @@ public sealed record BpeTrainerOptions
     /// <summary>Names of the special tokens, in id order.</summary>
     public IReadOnlyList<string> SpecialTokens { get; init; } = Tokenization.SpecialTokens.Default;
 
+    /// <summary>How text is cut into words: no merge crosses a border of words.</summary>
+    public PreTokenizer PreTokenizer { get; init; }
+
+    /// <summary>Threads that count words; 0 for all cores. The result is the same with any number.</summary>
+    public int Threads { get; init; }
+
     /// <summary>Told now and then how far the training is.</summary>
     public IProgress<BpeTrainingProgress>? Progress { get; init; }
 }

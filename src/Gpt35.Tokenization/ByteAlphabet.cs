@@ -42,5 +42,11 @@ internal static class ByteAlphabet
         return found > 0;
     }
 
+    /// <summary>The characters of <paramref name="bytes"/>.</summary>
+    public static string Spell(ReadOnlySpan<byte> bytes) => string.Create(bytes.Length, bytes, (chars, from) =>
+    {
+        for (var i = 0; i < chars.Length; i++) chars[i] = Chars[from[i]];
+    });
+
     private static bool IsPrintable(int b) => b is >= '!' and <= '~' or >= 0xA1 and <= 0xAC or >= 0xAE and <= 0xFF;
 }

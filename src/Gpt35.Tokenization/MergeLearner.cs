@@ -103,7 +103,7 @@ internal sealed class MergeLearner
     private Vocabulary ToVocabulary()
     {
         var bySpecialName = options.SpecialTokens.Select((name, i) => KeyValuePair.Create(name, spellings.Count + i));
-        return new Vocabulary([.. spellings, .. options.SpecialTokens.Select(_ => (string?)null)], merges, bySpecialName);
+        return new Vocabulary([.. spellings, .. options.SpecialTokens.Select(_ => (string?)null)], merges, bySpecialName) { PreTokenizer = options.PreTokenizer };
     }
 
     private int IdOf(string spelling)

@@ -3,44 +3,59 @@ using System.Text;
 
 namespace Gpt35.Tokenization;
 
-/// <summary>Byte-level BPE: text to ids and back, exact for every byte. Immutable and safe to share between threads.</summary>
-public sealed class Tokenizer
+/// <summary>
+/// Text to ids and back. Byte-level BPE is exact for every byte; a SentencePiece model is exact for text. Immutable and safe to share
+/// between threads.
+/// </summary>
+public sealed partial class Tokenizer
 {
-    private readonly BpeMerger merger;
-    private readonly WordCache cache = new();
+    private readonly TokenModel model;
+    private readonly TokenFinder? added;                                    // what is found in all text
+    private readonly Lazy<TokenFinder> addedAndSpecial;                     // what is found where special tokens are allowed
 
-    internal Tokenizer(Vocabulary vocabulary)
+    internal Tokenizer(Vocabulary vocabulary) : this(new ByteLevelModel(vocabulary))
     {
-        Vocabulary = vocabulary;
-        merger = new BpeMerger(vocabulary);
+    }
+
+    internal Tokenizer(TokenModel model)
+    {
+        this.model = model;
+        if (model.AddedTokens.Count > 0) added = new TokenFinder(model.AddedTokens);
+        addedAndSpecial = new(() => new TokenFinder(model.AddedTokens.Concat(model.SpecialTokens)));
     }
 
     /// <summary>Number of ids, special tokens included: V.</summary>
-    public int VocabSize => Vocabulary.Size;
+    public int VocabSize => model.Size;
 
-    /// <summary>Special tokens by name, for example <c>&lt;|endoftext|&gt;</c>. Text never encodes to one of these ids.</summary>
-    public IReadOnlyDictionary<string, int> SpecialTokens => Vocabulary.SpecialTokens;
+    /// <summary>Special tokens by name, for example <c>&lt;|endoftext|&gt;</c>. Text encodes to one of these ids only where that is asked for.</summary>
+    public IReadOnlyDictionary<string, int> SpecialTokens => model.SpecialTokens;
 
-    /// <summary>Id of <see cref="Tokenization.SpecialTokens.EndOfText"/>, which ends every document.</summary>
+    /// <summary>Id of <see cref="Tokenization.SpecialTokens.EndOfText"/>, which ends every document; <c>&lt;/s&gt;</c> of a SentencePiece model.</summary>
     /// <exception cref="InvalidDataException">The vocabulary has no such token.</exception>
     public int EndOfText => SpecialTokens.TryGetValue(Tokenization.SpecialTokens.EndOfText, out var id)
         ? id
-        : throw new InvalidDataException($"The vocabulary has no special token {Tokenization.SpecialTokens.EndOfText}, which must end every document. " +
+        : model.EndOfText ?? throw new InvalidDataException(
+            $"The vocabulary has no special token {Tokenization.SpecialTokens.EndOfText}, which must end every document. " +
             $"Its special tokens: {(SpecialTokens.Count == 0 ? "none" : string.Join(", ", SpecialTokens.Keys))}. " +
             "Add it to added_tokens of tokenizer.json with a free id, or train a tokenizer with it.");
 
-    internal Vocabulary Vocabulary { get; }
+    /// <summary>Of a byte-level tokenizer.</summary>
+    internal Vocabulary Vocabulary => ((ByteLevelModel)model).Vocabulary;
 
     /// <summary>
     /// Ids of <paramref name="text"/>; the spelling of a special token is encoded as ordinary text. Half a surrogate pair, which no
     /// UTF-8 can hold, is encoded as U+FFFD.
     /// </summary>
-    public int[] Encode(ReadOnlySpan<char> text)
+    public int[] Encode(ReadOnlySpan<char> text) => Encode(text, SpecialTokenHandling.AsText);
+
+    /// <summary>As <see cref="Encode(ReadOnlySpan{char})"/>, with a choice of what to do about spellings of special tokens.</summary>
+    /// <exception cref="InvalidDataException">The text spells a special token, and that is to be refused.</exception>
+    public int[] Encode(ReadOnlySpan<char> text, SpecialTokenHandling specials)
     {
         var utf8 = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetByteCount(text));
         try
         {
-            return EncodeBytes(utf8.AsSpan(0, Encoding.UTF8.GetBytes(text, utf8)));
+            return EncodeBytes(utf8.AsSpan(0, Encoding.UTF8.GetBytes(text, utf8)), specials);
         }
         finally
         {
@@ -48,17 +63,18 @@ public sealed class Tokenizer
         }
     }
 
-    /// <summary>Ids of arbitrary bytes, valid UTF-8 or not.</summary>
-    public int[] EncodeBytes(ReadOnlySpan<byte> bytes)
+    /// <summary>Ids of arbitrary bytes, valid UTF-8 or not. (A SentencePiece model reads text: it sees U+FFFD for what is no UTF-8.)</summary>
+    public int[] EncodeBytes(ReadOnlySpan<byte> bytes) => EncodeBytes(bytes, SpecialTokenHandling.AsText);
+
+    /// <summary>As <see cref="EncodeBytes(ReadOnlySpan{byte})"/>, with a choice of what to do about spellings of special tokens.</summary>
+    /// <exception cref="InvalidDataException">The text spells a special token, and that is to be refused.</exception>
+    public int[] EncodeBytes(ReadOnlySpan<byte> bytes, SpecialTokenHandling specials)
     {
+        if (specials == SpecialTokenHandling.Refuse) RefuseSpecialTokens(bytes);
         var output = new IdBuffer(bytes.Length / 3);
         try
         {
-            for (int start = 0, end; start < bytes.Length; start = end)
-            {
-                end = Gpt2PreTokenizer.NextEnd(bytes, start);
-                EncodeWord(bytes[start..end], ref output);
-            }
+            Encode(bytes, specials == SpecialTokenHandling.Allow ? addedAndSpecial.Value : added, ref output);
             return output.ToArray();
         }
         finally
@@ -67,26 +83,74 @@ public sealed class Tokenizer
         }
     }
 
-    /// <summary>The exact bytes of <paramref name="ids"/>; special tokens yield their name in UTF-8 when <paramref name="includeSpecial"/>, else nothing.</summary>
+    private void Encode(ReadOnlySpan<byte> bytes, TokenFinder? whole, ref IdBuffer output)
+    {
+        while (whole is not null && whole.TryFind(bytes, out var at, out var length, out var id))
+        {
+            model.Encode(bytes[..at], ref output);
+            output.Add(id);
+            bytes = bytes[(at + length)..];
+        }
+        model.Encode(bytes, ref output);
+    }
+
+    private void RefuseSpecialTokens(ReadOnlySpan<byte> bytes)
+    {
+        var offset = 0;
+        while (SpecialTokens.Count > 0 && addedAndSpecial.Value.TryFind(bytes[offset..], out var at, out var length, out var id))
+        {
+            if (model.SpecialNames.TryGetValue(id, out var name))
+                throw new InvalidDataException($"The text spells the special token {name} at byte {offset + at}. Expected text without special tokens. " +
+                    "Say whether it is the token (allow) or text that only looks like it (text): --special allow or --special text.");
+            offset += at + length;
+        }
+    }
+
+    /// <summary>
+    /// The exact bytes of <paramref name="ids"/>; special tokens yield their name in UTF-8 when <paramref name="includeSpecial"/>, else nothing.
+    /// The space that a SentencePiece model puts before a text is taken away again.
+    /// </summary>
     /// <exception cref="InvalidDataException">The vocabulary lacks one of the ids.</exception>
     public byte[] DecodeBytes(ReadOnlySpan<int> ids, bool includeSpecial = false)
     {
-        var length = 0;
-        foreach (var id in ids) length = checked(length + TokenBytes(id, includeSpecial).Length);
-        var bytes = new byte[length];
-        var rest = bytes.AsSpan();
-        foreach (var id in ids)
-        {
-            var token = TokenBytes(id, includeSpecial);
-            token.CopyTo(rest);
-            rest = rest[token.Length..];
-        }
+        var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(16, 5 * ids.Length));
+        var bytes = DecodeInto(ids, includeSpecial, ref buffer).ToArray();
+        ArrayPool<byte>.Shared.Return(buffer);
         return bytes;
     }
 
     /// <summary>Text of <paramref name="ids"/>; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <exception cref="InvalidDataException">The vocabulary lacks one of the ids.</exception>
-    public string Decode(ReadOnlySpan<int> ids, bool includeSpecial = false) => Encoding.UTF8.GetString(DecodeBytes(ids, includeSpecial));
+    public string Decode(ReadOnlySpan<int> ids, bool includeSpecial = false)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(16, 5 * ids.Length));
+        var text = Encoding.UTF8.GetString(DecodeInto(ids, includeSpecial, ref buffer));
+        ArrayPool<byte>.Shared.Return(buffer);
+        return text;
+    }
+
+    /// <summary>The bytes, in a rented buffer that is exchanged for a larger one where it is too small.</summary>
+    private ReadOnlySpan<byte> DecodeInto(ReadOnlySpan<int> ids, bool includeSpecial, ref byte[] buffer)
+    {
+        var length = 0;
+        foreach (var id in ids)
+        {
+            var token = TokenBytes(id, includeSpecial);
+            if (token.Length > buffer.Length - length)
+            {
+                var larger = ArrayPool<byte>.Shared.Rent(checked(Math.Max(2 * buffer.Length, length + token.Length)));
+                buffer.AsSpan(0, length).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = larger;
+            }
+            token.CopyTo(buffer.AsSpan(length));
+            length += token.Length;
+        }
+        return model.AddsSpace && buffer[0] == ' ' && length > 0 ? buffer.AsSpan(1, length - 1) : buffer.AsSpan(0, length);
+    }
+
+    /// <summary>Whether <paramref name="id"/> stands for anything; a vocabulary may leave ids unused.</summary>
+    public bool HasToken(int id) => (uint)id < (uint)VocabSize && (!model.BytesOf(id).IsEmpty || model.SpecialNames.ContainsKey(id));
 
     /// <summary>The bytes of one id, as in <see cref="DecodeBytes"/>.</summary>
     /// <exception cref="InvalidDataException">The vocabulary has no such id.</exception>
@@ -94,60 +158,9 @@ public sealed class Tokenizer
     {
         if ((uint)id < (uint)VocabSize)
         {
-            if (Vocabulary.BytesOf(id) is { } bytes) return bytes;
-            if (Vocabulary.SpecialNames.TryGetValue(id, out var name)) return includeSpecial ? Encoding.UTF8.GetBytes(name) : [];
+            if (model.BytesOf(id) is { IsEmpty: false } bytes) return bytes;
+            if (model.SpecialNames.TryGetValue(id, out var name)) return includeSpecial ? Encoding.UTF8.GetBytes(name) : [];
         }
         throw new InvalidDataException($"Id {id} is not in the vocabulary, whose ids run from 0 to {VocabSize - 1}. The ids come from another tokenizer.");
-    }
-
-    /// <summary>Reads a Hugging Face <c>tokenizer.json</c> or a folder that holds one.</summary>
-    /// <exception cref="FileNotFoundException">There is no such file, or none in the folder.</exception>
-    /// <exception cref="InvalidDataException">The file is no byte-level BPE tokenizer of this kind; the message says where and what was expected.</exception>
-    public static Tokenizer Load(string path)
-    {
-        var file = Directory.Exists(path) ? Path.Combine(path, TokenizerJson.FileName) : path;
-        if (!File.Exists(file))
-            throw new FileNotFoundException($"{file}: no such file. Expected a Hugging Face {TokenizerJson.FileName}, or a folder that holds one; " +
-                "'gpt35 tokenizer train' makes one from text.", file);
-        return new Tokenizer(TokenizerJson.Read(File.ReadAllBytes(file), file));
-    }
-
-    /// <summary>Writes <c>tokenizer.json</c> into <paramref name="folder"/> (temporary file, fsync, rename).</summary>
-    public void Save(string folder)
-    {
-        Directory.CreateDirectory(folder);
-        var file = Path.Combine(folder, TokenizerJson.FileName);
-        var temporary = file + ".tmp";
-        try
-        {
-            using (var stream = File.Create(temporary))
-            {
-                TokenizerJson.Write(Vocabulary, stream);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, file, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
-    }
-
-    private void EncodeWord(ReadOnlySpan<byte> word, ref IdBuffer output)
-    {
-        if (word.Length > WordCache.LongestWord)
-        {
-            merger.Encode(word, ref output);
-            return;
-        }
-        var hash = WordHash.Of(word);
-        if (cache.Find(word, hash) is { } known)
-        {
-            output.Add(known);
-            return;
-        }
-        var start = output.Count;
-        merger.Encode(word, ref output);
-        cache.Remember(word, hash, output.From(start));
     }
 }

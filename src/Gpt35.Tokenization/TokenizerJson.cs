@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Gpt35.Tokenization;
 
 /// <summary>
-/// The part of Hugging Face's <c>tokenizer.json</c> that is GPT-2's tokenizer: model BPE, pre-tokenizer and decoder ByteLevel, special
-/// added tokens. Anything else in the file that would change ids is refused, not ignored.
+/// The part of Hugging Face's <c>tokenizer.json</c> that is byte-level BPE: model BPE, pre-tokenizer ByteLevel (GPT-2) or Split and ByteLevel
+/// (Llama 3), added tokens. Anything else in the file that would change ids is refused, not ignored.
 /// </summary>
 internal static class TokenizerJson
 {
@@ -14,18 +14,21 @@ internal static class TokenizerJson
     /// <param name="utf8">Content of the file.</param>
     /// <param name="file">Its name, for messages.</param>
     /// <exception cref="InvalidDataException">The content is not such a tokenizer.</exception>
-    public static Vocabulary Read(ReadOnlyMemory<byte> utf8, string file)
+    public static Vocabulary Read(ReadOnlyMemory<byte> utf8, string file) => Guard(file, utf8, root => new TokenizerJsonReader(file).Read(root));
+
+    /// <summary>Parses JSON and hands its root over; what is no JSON becomes an error that names the file and the place.</summary>
+    public static Vocabulary Guard(string file, ReadOnlyMemory<byte> utf8, Func<JsonElement, Vocabulary> read)
     {
         var bom = utf8.Span.StartsWith("\uFEFF"u8) ? 3 : 0;
         try
         {
             using var document = JsonDocument.Parse(utf8[bom..]);
-            return new TokenizerJsonReader(file).Read(document.RootElement);
+            return read(document.RootElement);
         }
         catch (JsonException error)
         {
             throw new InvalidDataException($"{file}: not valid JSON ({error.Message.TrimEnd('.')}). " +
-                $"Expected a complete Hugging Face {FileName}; copy or make it again.", error);
+                $"Expected a complete {Path.GetFileName(file)}; copy or make it again.", error);
         }
     }
 
@@ -43,9 +46,10 @@ internal static class TokenizerJson
         json.WriteNull("padding");
         WriteAddedTokens(json, vocabulary);
         json.WriteNull("normalizer");
-        WriteByteLevel(json, "pre_tokenizer");
+        WritePreTokenizer(json, vocabulary.PreTokenizer);
         json.WriteNull("post_processor");
-        WriteByteLevel(json, "decoder");
+        json.WritePropertyName("decoder");
+        WriteByteLevel(json, useRegex: true);
         WriteModel(json, vocabulary);
         json.WriteEndObject();
     }
@@ -53,7 +57,7 @@ internal static class TokenizerJson
     private static void WriteAddedTokens(Utf8JsonWriter json, Vocabulary vocabulary)
     {
         json.WriteStartArray("added_tokens");
-        foreach (var (name, id) in vocabulary.SpecialTokens)
+        foreach (var (name, id) in vocabulary.SpecialTokens.Concat(vocabulary.AddedTokens).OrderBy(token => token.Value))
         {
             json.WriteStartObject();
             json.WriteNumber("id", id);
@@ -62,19 +66,43 @@ internal static class TokenizerJson
             json.WriteBoolean("lstrip", false);
             json.WriteBoolean("rstrip", false);
             json.WriteBoolean("normalized", false);
-            json.WriteBoolean("special", true);
+            json.WriteBoolean("special", vocabulary.SpecialTokens.ContainsKey(name));
             json.WriteEndObject();
         }
         json.WriteEndArray();
     }
 
-    private static void WriteByteLevel(Utf8JsonWriter json, string part)
+    private static void WritePreTokenizer(Utf8JsonWriter json, PreTokenizer preTokenizer)
     {
-        json.WriteStartObject(part);
+        json.WritePropertyName("pre_tokenizer");
+        if (preTokenizer == PreTokenizer.Gpt2)
+        {
+            WriteByteLevel(json, useRegex: true);
+            return;
+        }
+        json.WriteStartObject();
+        json.WriteString("type", "Sequence");
+        json.WriteStartArray("pretokenizers");
+        json.WriteStartObject();
+        json.WriteString("type", "Split");
+        json.WriteStartObject("pattern");
+        json.WriteString("Regex", PreTokenizers.Patterns[preTokenizer]);
+        json.WriteEndObject();
+        json.WriteString("behavior", "Isolated");
+        json.WriteBoolean("invert", false);
+        json.WriteEndObject();
+        WriteByteLevel(json, useRegex: false);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteByteLevel(Utf8JsonWriter json, bool useRegex)
+    {
+        json.WriteStartObject();
         json.WriteString("type", "ByteLevel");
         json.WriteBoolean("add_prefix_space", false);
         json.WriteBoolean("trim_offsets", true);
-        json.WriteBoolean("use_regex", true);
+        json.WriteBoolean("use_regex", useRegex);
         json.WriteEndObject();
     }
 
@@ -88,10 +116,12 @@ internal static class TokenizerJson
         json.WriteNull("end_of_word_suffix");
         json.WriteBoolean("fuse_unk", false);
         json.WriteBoolean("byte_fallback", false);
-        json.WriteBoolean("ignore_merges", false);
+        json.WriteBoolean("ignore_merges", vocabulary.WordsAreTokens);
         json.WriteStartObject("vocab");
+        var addedNames = vocabulary.AddedTokens.ToDictionary(token => token.Value, token => token.Key);
         for (var id = 0; id < vocabulary.Size; id++)
-            if ((vocabulary.SpellingOf(id) ?? vocabulary.SpecialNames.GetValueOrDefault(id)) is { } token) json.WriteNumber(token, id);
+            if ((addedNames.GetValueOrDefault(id) ?? vocabulary.SpellingOf(id) ?? vocabulary.SpecialNames.GetValueOrDefault(id)) is { } token)
+                json.WriteNumber(token, id);
         json.WriteEndObject();
         // "left right" is the older form of a merge and the one every version of the library reads.
         json.WriteStartArray("merges");

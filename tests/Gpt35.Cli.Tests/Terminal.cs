@@ -6,6 +6,7 @@ namespace Gpt35.Cli.Tests;
 internal sealed class Terminal : IDisposable
 {
     private readonly StringWriter output = new(), error = new();
+    private readonly List<byte> bytes = [];
 
     public Terminal(string input = "", int width = 80, bool live = false)
     {
@@ -21,6 +22,8 @@ internal sealed class Terminal : IDisposable
             In = new StringReader(input),
             Out = output,
             Error = error,
+            OpenInput = () => new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)),
+            OpenOutput = () => new ByteOutput(bytes),
             Console = console,
             Interrupts = new Interrupts(),
             Live = live,
@@ -33,11 +36,22 @@ internal sealed class Terminal : IDisposable
     public ManualTime Clock { get; } = new();
     public string Out => output.ToString();
     public string Error => error.ToString();
+    /// <summary>What was written as bytes.</summary>
+    public byte[] Bytes => [.. bytes];
 
     /// <summary>Runs a command line as the program would.</summary>
     public int Run(params string[] args) => CommandLine.Run(args, Session);
 
     public void Dispose() => Session.Dispose();
+
+    private sealed class ByteOutput(List<byte> bytes) : MemoryStream
+    {
+        protected override void Dispose(bool disposing)
+        {
+            if (CanRead) bytes.AddRange(ToArray());
+            base.Dispose(disposing);
+        }
+    }
 
     private sealed class FixedWidth(TextWriter writer, int width) : IAnsiConsoleOutput
     {

@@ -51,14 +51,14 @@ public class ArchitectureTests
     public void Every_project_is_in_the_solution()
     {
         var solution = XDocument.Load(Path.Combine(Repository.Root, "Gpt35.slnx")).Descendants("Project").Select(p => p.Attribute("Path")!.Value);
-        var onDisk = ((string[])["src", "tests"]).SelectMany(ProjectFiles).Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'));
+        var onDisk = ((string[])["src", "tests", "bench"]).SelectMany(ProjectFiles).Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'));
         Assert.Equal(onDisk.Order(), solution.Order());
     }
 
     [Fact]
     public void Package_versions_stand_in_one_place()
     {
-        var withVersion = ((string[])["src", "tests"]).SelectMany(ProjectFiles)
+        var withVersion = ((string[])["src", "tests", "bench"]).SelectMany(ProjectFiles)
             .Where(file => XDocument.Load(file).Descendants("PackageReference").Any(p => p.Attribute("Version") is not null));
         Assert.Empty(withVersion);
     }

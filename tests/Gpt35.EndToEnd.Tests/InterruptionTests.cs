@@ -42,7 +42,7 @@ public class InterruptionTests
             """
             tokenizer train {recipes}/text.txt --vocab-size 280 --out {out}/tokenizer
             pretrain {recipes}/pretrain.yaml --out {out}/pretrain --set tokenizer={out}/tokenizer --set data.train={recipes}/text.txt
-            tokenizer inspect {out}/tokenizer
+            tokenizer inspect --vocab {out}/tokenizer
             """);
         folder.Write("recipes/text.txt", Text);
         folder.Write("recipes/pretrain.yaml", Recipe);

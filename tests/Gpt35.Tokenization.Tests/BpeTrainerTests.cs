@@ -148,7 +148,7 @@ public class BpeTrainerTests
         var bytes = System.Text.Encoding.UTF8.GetBytes(text);
         for (int start = 0, end; start < bytes.Length; start = end)
         {
-            end = Gpt2PreTokenizer.NextEnd(bytes, start);
+            end = Gpt2Splitter.NextEnd(bytes, start);
             yield return bytes[start..end];
         }
     }

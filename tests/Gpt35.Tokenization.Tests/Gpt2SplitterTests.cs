@@ -4,7 +4,7 @@ using CsCheck;
 
 namespace Gpt35.Tokenization.Tests;
 
-public partial class Gpt2PreTokenizerTests
+public partial class Gpt2SplitterTests
 {
     [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")]
     private static partial Regex Pattern { get; }
@@ -62,7 +62,7 @@ public partial class Gpt2PreTokenizerTests
     private static List<int> Ends(byte[] bytes)
     {
         var ends = new List<int>();
-        for (var start = 0; start < bytes.Length; start = ends[^1]) ends.Add(Gpt2PreTokenizer.NextEnd(bytes, start));
+        for (var start = 0; start < bytes.Length; start = ends[^1]) ends.Add(Gpt2Splitter.NextEnd(bytes, start));
         return ends;
     }
 
