@@ -64,6 +64,9 @@ public sealed class ChatFormat
     /// <summary>What a model folder keeps besides the name: all of a format that is not built in; null for one that is.</summary>
     public JsonElement? Definition => isBuiltIn ? null : JsonSerializer.SerializeToElement(template, Json);
 
+    /// <summary>Whether both write every conversation alike.</summary>
+    public bool IsSameAs(ChatFormat other) => Name == other.Name && Definition?.GetRawText() == other.Definition?.GetRawText();
+
     /// <summary>Ids of the whole conversation; the mask is true on what the format trains: the content of every assistant turn and the token that ends it, unless its template says otherwise.</summary>
     /// <exception cref="InvalidDataException">The format cannot write these turns down, or the tokenizer lacks a special token of the format.</exception>
     public TokenSequence Render(IReadOnlyList<Message> messages, Tokenizer tokenizer) => Write(messages, tokenizer, asPrompt: false).ToSequence();
