@@ -72,6 +72,6 @@ public sealed record FillInTheMiddle(double Rate, double SpmRate, ulong Seed)
 
         int Id(string name) => tokenizer.SpecialTokens.TryGetValue(name, out var id) ? id : throw new InvalidDataException(
             $"The tokenizer has no special token {name}, which filling in the middle needs; it has {(tokenizer.SpecialTokens.Count == 0 ? "none" : string.Join(", ", tokenizer.SpecialTokens.Keys))}. "
-            + $"Train one with 'gpt35 tokenizer train --special {SpecialTokens.FimPrefix} --special {SpecialTokens.FimMiddle} --special {SpecialTokens.FimSuffix}' and pre-train with it.");
+            + $"Train one with 'gpt35 tokenizer train' and --special-token for each of {SpecialTokens.EndOfText}, {SpecialTokens.FimPrefix}, {SpecialTokens.FimMiddle}, {SpecialTokens.FimSuffix} and the others you need, and pre-train with it.");
     }
 }

@@ -88,7 +88,7 @@ public sealed class FillInTheMiddleTests
         {
             var message = Assert.Throws<InvalidDataException>(use).Message;
             Assert.Contains("<|fim_prefix|>", message);
-            Assert.Contains("--special", message);
+            Assert.Contains("--special-token", message);
         }
     }
 }

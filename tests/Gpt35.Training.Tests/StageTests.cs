@@ -236,7 +236,7 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
         Pretraining.Run(recipe with { Fim = null }, tiny.Context("fim-none"));
         Assert.Equal(Weights("fim-1"), Weights("fim-2"));
         Assert.NotEqual(Weights("fim-1"), Weights("fim-none"));
-        Assert.Contains("--special", Assert.Throws<InvalidDataException>(() => Pretraining.Run(tiny.Pretrain with { Fim = new FimOptions() }, tiny.Context("fim-bare"))).Message);
+        Assert.Contains("--special-token", Assert.Throws<InvalidDataException>(() => Pretraining.Run(tiny.Pretrain with { Fim = new FimOptions() }, tiny.Context("fim-bare"))).Message);
     }
 
     [Fact]

@@ -83,5 +83,5 @@ internal sealed class ChatWriter(Tokenizer tokenizer, string format)
             ? id
             : throw new InvalidDataException(
                 $"The tokenizer has no special token {special}, which chat format \"{format}\" needs; it has {(tokenizer.SpecialTokens.Count == 0 ? "none" : string.Join(", ", tokenizer.SpecialTokens.Keys))}. "
-                + $"Train the tokenizer with it ('gpt35 tokenizer train --special'), or use another chat format or model.");
+                + $"Train the tokenizer with it ('gpt35 tokenizer train --special-token'), or use another chat format or model.");
 }
