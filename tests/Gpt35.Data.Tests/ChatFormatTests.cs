@@ -69,6 +69,18 @@ public sealed class ChatFormatTests
     }
 
     [Fact]
+    public void Chatml_gives_the_ids_of_header_content_and_separator_encoded_apart_unless_content_begins_with_white_space() =>
+        AnyOrder.Where(messages => messages.All(message => message.Content.Length > 0 && !char.IsWhiteSpace(message.Content[0]))).Sample(messages =>
+        {
+            int Id(string special) => Tokenizer.SpecialTokens[special];
+            int[] apart = [.. messages.SelectMany(message => (int[])
+            [
+                Id("<|im_start|>"), .. Tokenizer.Encode($"{message.Role.ToString().ToLowerInvariant()}\n"), .. Tokenizer.Encode(message.Content), Id("<|im_end|>"), .. Tokenizer.Encode("\n"),
+            ])];
+            Assert.Equal(apart, Format.Render(messages, Tokenizer).Ids);
+        }, iter: 300);
+
+    [Fact]
     public void Llama_2_folds_the_system_message_into_the_first_question_and_opens_every_exchange()
     {
         var format = ChatFormat.ByName("llama-2");

@@ -53,6 +53,14 @@ public sealed class ChatFormatFileTests : IDisposable
         Assert.Contains(message, Assert.Throws<InvalidDataException>(() => ChatFormatFile.Find(Write(Good.Replace(was, now)))).Message);
 
     [Fact]
+    public void The_formats_printed_in_the_documentation_load()
+    {
+        var page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "chat-formats.md"));
+        var printed = page.Split("```yaml\n").Skip(1).Select(block => ChatFormatFile.Find(Write(block.Split("```")[0])).Name);
+        Assert.Equal(["my-format", "prompt-completion"], printed);
+    }
+
+    [Fact]
     public void A_file_that_does_not_exist_and_a_name_nobody_knows_say_what_there_is()
     {
         Assert.Contains("llama-2", Assert.Throws<FileNotFoundException>(() => ChatFormatFile.Find("no-such.yaml")).Message);
