@@ -35,7 +35,7 @@ internal static class Models
     }
 
     /// <summary>The chat format a model was trained with, if it was.</summary>
-    public static ChatFormat? ChatFormatOf(ModelFolder folder) => folder.Card.ChatFormat is { } name ? ChatFormat.ByName(name) : null;
+    public static ChatFormat? ChatFormatOf(ModelFolder folder) => ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate);
 
     /// <exception cref="InvalidDataException">It is a base model.</exception>
     public static ChatFormat RequireChatFormat(ModelFolder folder, string path) => ChatFormatOf(folder) ?? throw new InvalidDataException(

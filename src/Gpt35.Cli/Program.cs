@@ -13,6 +13,7 @@ internal static partial class Program
         {
             QuickstartVerb.Create(session),
             DataVerb.Create(session),
+            PullVerb.Create(session),
             TokenizerVerb.Create(session),
             PretrainVerb.Create(session),
             SftVerb.Create(session),

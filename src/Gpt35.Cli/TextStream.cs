@@ -8,38 +8,72 @@ namespace Gpt35.Cli;
 /// <summary>Writes a completion while it is being made.</summary>
 internal static class TextStream
 {
-    /// <summary>Streams one completion to <paramref name="output"/> and returns its text, without the token that ended it.</summary>
+    /// <summary>Streams one completion to <paramref name="output"/> and returns all of its text, the lead included and the token that ended it left out.</summary>
     /// <param name="folder">The model and its tokenizer.</param>
     /// <param name="prompt">Prompt ids; at least one.</param>
     /// <param name="options">How to sample; MaxTokens is cut to what the context still holds.</param>
     /// <param name="output">Receives the text, flushed after every token.</param>
     /// <param name="cancel">Ends the completion early; what was written so far is returned.</param>
+    /// <param name="lead">What the chat format puts before an answer; not shown where the completion begins with it.</param>
     /// <exception cref="InvalidDataException">The prompt fills the context.</exception>
-    public static string Write(ModelFolder folder, int[] prompt, SamplingOptions options, TextWriter output, CancellationToken cancel)
+    public static string Write(ModelFolder folder, int[] prompt, SamplingOptions options, TextWriter output, CancellationToken cancel, string lead = "")
     {
         var context = folder.Model.Config.MaxPositionEmbeddings;
         var room = context - prompt.Length;
         if (room < 1)
             throw new InvalidDataException($"The prompt has {prompt.Length} tokens and the model's context holds {context}, the answer included. Shorten the prompt.");
         var decoder = new StreamingDecoder(folder.Tokenizer);
-        var text = new StringBuilder();
+        var text = new LeadFilter(lead, output);
         try
         {
             foreach (var id in new InferenceEngine(folder.Model, 1).Stream(prompt, options with { MaxTokens = Math.Min(options.MaxTokens, room) }, cancel))
-                if (!options.StopTokens.Contains(id)) Show(decoder.Push(id));
+                if (!options.StopTokens.Contains(id)) text.Push(decoder.Push(id));
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
             // Stopping an answer is not an error; the text so far stands.
         }
-        Show(decoder.Flush());
-        return text.ToString();
+        text.Push(decoder.Flush());
+        return text.Finish();
+    }
+}
 
-        void Show(string piece)
+/// <summary>Passes a text on in pieces, without <paramref name="lead"/> where the text begins with it.</summary>
+internal sealed class LeadFilter(string lead, TextWriter output)
+{
+    private readonly StringBuilder all = new();
+    private string? held = "";                                          // what may yet turn out to be the lead; null once that is known
+
+    public void Push(string piece)
+    {
+        all.Append(piece);
+        if (held is null)
         {
-            text.Append(piece);
-            output.Write(piece);
-            output.Flush();
+            Show(piece);
+            return;
         }
+        held += piece;
+        if (held.Length < lead.Length && lead.StartsWith(held, StringComparison.Ordinal)) return;
+        Release();
+    }
+
+    /// <summary>Shows what is still held back and returns the whole text.</summary>
+    public string Finish()
+    {
+        if (held is not null) Release();
+        return all.ToString();
+    }
+
+    private void Release()
+    {
+        var text = held!;
+        held = null;
+        Show(text.StartsWith(lead, StringComparison.Ordinal) ? text[lead.Length..] : text);
+    }
+
+    private void Show(string piece)
+    {
+        output.Write(piece);
+        output.Flush();
     }
 }

@@ -66,7 +66,7 @@ public static class RecordReader
             if (parse(row, out var reason) is { } record)
             {
                 kept++;
-                yield return record;
+                yield return record is DataRecord made ? (T)(object)(made with { Origin = new Origin($"{path}:{row.Line}") }) : record;
                 continue;
             }
             var at = skips.FindIndex(skip => skip.Reason == reason);

@@ -85,7 +85,7 @@ internal static class RowShapes
         if (row.Has("prompt")) return Turns.Prompt(row, "prompt");
         var instruction = Turns.String(row, "instruction");
         var input = row.Has("input") ? Turns.String(row, "input") : "";
-        return [Message.User(string.IsNullOrWhiteSpace(input) ? instruction : $"{instruction}\n\n{input}")];
+        return [Message.User(instruction, input)];
     }
 
     private static JsonElement.ArrayEnumerator List(in Row row, string column)

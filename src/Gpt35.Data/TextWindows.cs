@@ -19,19 +19,19 @@ public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Toke
     /// <param name="tokenizer">Text to ids.</param>
     /// <param name="context">Most tokens of a window.</param>
     /// <param name="maxTokens">Stop after the document that reaches this many tokens; 0 takes all.</param>
-    public static TextWindows Cut(IEnumerable<string> documents, Tokenizer tokenizer, int context, long maxTokens = 0)
+    /// <param name="fim">Which documents are rearranged to teach insertion, and how; null leaves all as they are.</param>
+    public static TextWindows Cut(IEnumerable<string> documents, Tokenizer tokenizer, int context, long maxTokens = 0, FillInTheMiddle? fim = null)
     {
+        if (fim is not null) FillInTheMiddle.RequireTokens(tokenizer);
         var windows = new List<TokenSequence>();
         long tokens = 0, bytes = 0;
-        foreach (var (ids, size) in Encode(documents, tokenizer))
+        foreach (var (sequences, size) in Encode(documents, tokenizer, context, fim))
         {
-            int[] stream = [tokenizer.EndOfText, .. ids, tokenizer.EndOfText];
-            for (var from = 0; from < stream.Length - 1; from += context - 1)
+            foreach (var window in sequences)
             {
-                var window = stream[from..Math.Min(from + context, stream.Length)];
                 windows.Add(new TokenSequence(window, [.. Enumerable.Repeat(true, window.Length)]));
+                tokens += window.Length - 1;
             }
-            tokens += stream.Length - 1;
             bytes += size;
             if (maxTokens > 0 && tokens >= maxTokens) break;
         }
@@ -39,6 +39,15 @@ public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Toke
     }
 
     /// <summary>Encoding is by far the slowest part of reading a corpus and documents are independent, so it uses every core.</summary>
-    private static IEnumerable<(int[] Ids, int Bytes)> Encode(IEnumerable<string> documents, Tokenizer tokenizer) =>
-        documents.AsParallel().AsOrdered().Select(document => (tokenizer.Encode(document), Encoding.UTF8.GetByteCount(document)));
+    private static IEnumerable<(IReadOnlyList<int[]> Sequences, int Bytes)> Encode(IEnumerable<string> documents, Tokenizer tokenizer, int context, FillInTheMiddle? fim) =>
+        documents.AsParallel().AsOrdered().Select((document, index) =>
+            (fim?.Apply(document, index, tokenizer, context) ?? CutUp(tokenizer.Encode(document), tokenizer, context), Encoding.UTF8.GetByteCount(document)));
+
+    private static List<int[]> CutUp(int[] ids, Tokenizer tokenizer, int context)
+    {
+        int[] stream = [tokenizer.EndOfText, .. ids, tokenizer.EndOfText];
+        var windows = new List<int[]>();
+        for (var from = 0; from < stream.Length - 1; from += context - 1) windows.Add(stream[from..Math.Min(from + context, stream.Length)]);
+        return windows;
+    }
 }

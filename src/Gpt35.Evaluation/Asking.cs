@@ -20,11 +20,11 @@ internal interface IAsking
 /// <param name="room">Most tokens of a prompt.</param>
 internal sealed class ChatAsking(ChatFormat format, Tokenizer tokenizer, int room) : IAsking
 {
-    public IReadOnlyList<int> StopTokens { get; } = [format.EndOfTurn(tokenizer), tokenizer.EndOfText];
+    public IReadOnlyList<int> StopTokens { get; } = format.StopTokens(tokenizer);
 
     public int[] Ask(TinyWorldPrompt prompt) => format.RenderPrompt(prompt.Messages, tokenizer, room);
 
-    public string Read(ReadOnlySpan<int> completion) => tokenizer.Decode(completion);
+    public string Read(ReadOnlySpan<int> completion) => format.ReadCompletion(completion, tokenizer);
 }
 
 /// <summary>

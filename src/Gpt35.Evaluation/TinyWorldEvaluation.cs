@@ -35,8 +35,8 @@ public static class TinyWorldEvaluation
         Action<int>? progress = null, CancellationToken cancel = default)
     {
         var clock = Stopwatch.StartNew();
-        var asking = folder.Card.ChatFormat is { } format
-            ? new ChatAsking(ChatFormat.ByName(format), folder.Tokenizer, RoomFor(folder, options.MaxTokens))
+        var asking = ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate) is { } format
+            ? new ChatAsking(format, folder.Tokenizer, RoomFor(folder, options.MaxTokens))
             : (IAsking)new FewShotAsking(folder.Tokenizer, RoomFor(folder, options.MaxTokens), options);
         var engine = new InferenceEngine(folder.Model, options.BatchSize);
         var sampling = new SamplingOptions { Temperature = 0, MaxTokens = options.MaxTokens, StopTokens = asking.StopTokens };
@@ -65,8 +65,8 @@ public static class TinyWorldEvaluation
     public static IReadOnlyList<ScoredCompletions> Sample(
         ModelFolder folder, IReadOnlyList<TinyWorldPrompt> prompts, int perPrompt, SamplingOptions sampling, int batchSize = 64, CancellationToken cancel = default)
     {
-        var format = ChatFormat.ByName(folder.Card.ChatFormat
-            ?? throw new InvalidDataException($"The model of stage '{folder.Card.Stage}' has no chat format; completions are sampled from a chat model, such as that of stage 'sft'."));
+        var format = ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate)
+            ?? throw new InvalidDataException($"The model of stage '{folder.Card.Stage}' has no chat format; completions are sampled from a chat model, such as that of stage 'sft'.");
         var asking = new ChatAsking(format, folder.Tokenizer, RoomFor(folder, sampling.MaxTokens));
         int[][] asked = [.. prompts.SelectMany(prompt => Enumerable.Repeat(asking.Ask(prompt), perPrompt))];
         var completions = new InferenceEngine(folder.Model, batchSize).Generate(asked, sampling with { StopTokens = asking.StopTokens }, cancel);

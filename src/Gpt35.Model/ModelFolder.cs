@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Gpt35.Kernels;
 using Gpt35.Tokenization;
 
@@ -12,6 +13,11 @@ public sealed record ModelCard
     public required string Stage { get; init; }
     /// <summary>Name of the chat format the model was trained with; null for a base model.</summary>
     public string? ChatFormat { get; init; }
+    /// <summary>All of that format where it is not a built-in one, so that the folder explains itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? ChatTemplate { get; init; }
+    /// <summary>Name of the special token that ends an answer in that format; null for a base model, whose documents end with &lt;|endoftext|&gt;.</summary>
+    public string? EndOfTurn { get; init; }
     /// <summary>Model folders it was made from.</summary>
     public IReadOnlyList<string> Parents { get; init; } = [];
     /// <summary>SHA-256 of the resolved recipe.</summary>
@@ -83,7 +89,7 @@ public sealed class ModelFolder : IDisposable
             WriteConfig(Path.Combine(folder, ConfigFile), model.Config);
             Safetensors.Write(Path.Combine(folder, WeightsFile), model.Parameters);
             tokenizer.Save(folder);
-            var end = card.ChatFormat is not null && tokenizer.SpecialTokens.TryGetValue(SpecialTokens.ImEnd, out var turn) ? turn : tokenizer.EndOfText;
+            var end = card.EndOfTurn is { } turn ? tokenizer.SpecialTokens[turn] : tokenizer.EndOfText;
             File.WriteAllText(Path.Combine(folder, GenerationFile), new JsonObject { ["bos_token_id"] = tokenizer.EndOfText, ["eos_token_id"] = end }.ToJsonString(Json) + "\n");
             File.WriteAllText(Path.Combine(folder, CardFile), JsonSerializer.Serialize(card, Json) + "\n");
         });

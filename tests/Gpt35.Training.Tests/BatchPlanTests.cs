@@ -35,6 +35,41 @@ public sealed class BatchPlanTests
     }
 
     [Fact]
+    public void Best_fit_sees_every_example_once_an_epoch_within_the_budget_and_repeats_itself() =>
+        Gen.Select(Gen.Int[1, 20].Array[1, 80], Gen.Int[1, 50], Gen.Int[1, 3], Gen.ULong).Sample((sizes, budget, epochs, seed) =>
+        {
+            var batch = new BatchOptions { Tokens = budget, MicroTokens = Math.Max(1, budget / 2), Fill = BatchFill.BestFit };
+            var plan = BatchPlan.ForEpochs(sizes, batch, epochs, seed);
+            var seen = Enumerable.Range(0, plan.StepCount).SelectMany(step => plan[step]).ToList();
+            Assert.Equal(sizes.Length * epochs, seen.Count);
+            for (var epoch = 0; epoch < epochs; epoch++)
+                Assert.Equal(Enumerable.Range(0, sizes.Length), seen.Skip(epoch * sizes.Length).Take(sizes.Length).Order());
+            for (var step = 0; step < plan.StepCount; step++)
+                Assert.True(plan[step].Count == 1 || plan[step].Sum(example => sizes[example]) <= budget);
+            Assert.Equal(Steps(plan), Steps(BatchPlan.ForSteps(sizes, batch, plan.StepCount, seed)));
+        }, iter: 100);
+
+    [Fact]
+    public void Best_fit_fills_steps_and_micro_batches_where_examples_are_long()
+    {
+        // Lengths of conversations: many short, some nearly as long as the budget.
+        int[] sizes = [.. Enumerable.Range(0, 2000).Select(i => 40 + (int)(i * 2654435761L % 977))];
+        double Fill(BatchFill fill, int micro, Func<BatchPlan, BatchOptions, int> passes)
+        {
+            var batch = new BatchOptions { Tokens = 4096, MicroTokens = micro, Fill = fill };
+            return sizes.Sum() / ((double)micro * passes(BatchPlan.ForEpochs(sizes, batch, 1, seed: 3), batch));
+        }
+        int Steps(BatchPlan plan, BatchOptions _) => plan.StepCount;
+        int Micro(BatchPlan plan, BatchOptions batch) =>
+            Enumerable.Range(0, plan.StepCount).Sum(step => BatchPlan.MicroBatches(plan[step], i => sizes[i], batch.MicroTokens).Count());
+
+        Assert.InRange(Fill(BatchFill.InOrder, 4096, Steps), 0.90, 0.96);
+        Assert.InRange(Fill(BatchFill.BestFit, 4096, Steps), 0.98, 1);
+        Assert.InRange(Fill(BatchFill.InOrder, 1024, Micro), 0.60, 0.76);
+        Assert.InRange(Fill(BatchFill.BestFit, 1024, Micro), 0.78, 1);
+    }
+
+    [Fact]
     public void Micro_batches_keep_the_order_and_the_budget()
     {
         int[] sizes = [3, 3, 9, 1, 1];

@@ -177,11 +177,66 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
         Message[] turns = [Message.User("a"), Message.Assistant("b"), Message.User("c"), Message.Assistant("d")];
         var full = ChatFormat.ChatMl.Render(turns, tokenizer).Ids.Length;
         var notes = new List<string>();
-        Demonstration[] data = [new(turns), new([Message.User(new string('x', 500)), Message.Assistant("y")]), new([Message.User("only a question")])];
+        Demonstration[] data = [new(turns), new([Message.User(new string('x', 500)), Message.Assistant("y")])];
         var kept = SupervisedFineTuning.Render(data, ChatFormat.ChatMl, tokenizer, full - 1, "training", notes.Add);
         var only = Assert.Single(kept);
         Assert.Equal(ChatFormat.ChatMl.Render(turns[..2], tokenizer).Ids, only.Ids);
-        Assert.Equal(3, notes.Count);
+        Assert.Equal(2, notes.Count);
+    }
+
+    [Fact]
+    public void A_row_without_anything_to_train_on_is_refused_by_file_and_line()
+    {
+        var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));
+        Demonstration[] data = [new([Message.User("only a question")]) { Origin = new Origin("rows.jsonl:7") }];
+        var error = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Render(data, ChatFormat.ChatMl, tokenizer, 64, "training", _ => { }));
+        Assert.StartsWith("rows.jsonl:7: found a conversation without an assistant turn", error.Message);
+    }
+
+    [Fact]
+    public void A_row_that_the_chat_format_cannot_write_is_refused_by_file_and_line()
+    {
+        var rows = tiny.In("two-questions.jsonl");
+        File.WriteAllLines(rows, ["{\"prompt\": \"a\", \"completion\": \"b\"}", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"user\", \"content\": \"b\"}, {\"role\": \"assistant\", \"content\": \"c\"}]}"]);
+        var error = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Run(
+            tiny.Sft with { ChatFormat = "instruct", Data = new DataOptions { Train = [rows] } }, tiny.Context("two-questions")));
+        Assert.StartsWith($"{rows}:2: Chat format \"instruct\"", error.Message);
+    }
+
+    [Fact]
+    public void A_format_of_ones_own_goes_with_the_model_through_every_stage()
+    {
+        var file = tiny.In("own.yaml");
+        File.WriteAllText(file, "name: own\nturns: single\nuser: {prefix: \"Q: \", suffix: \"\\nA:\"}\nassistant: {lead: \" \", end: <|endoftext|>}\n");
+        SupervisedFineTuning.Run(tiny.Sft with { ChatFormat = file }, tiny.Context("own-sft"));
+        File.Delete(file);                                            // the folder explains itself
+        RewardModeling.Run(tiny.Reward with { Init = tiny.ModelOf("own-sft") }, tiny.Context("own-reward"));
+        var ppo = tiny.Ppo with { Init = tiny.ModelOf("own-sft"), RewardModel = tiny.ModelOf("own-reward") };
+        Training.Ppo.Run(ppo, tiny.Context("own-ppo"));
+        foreach (var run in (string[])["own-sft", "own-reward", "own-ppo"])
+        {
+            using var folder = ModelFolder.Load(tiny.ModelOf(run), WorkerPool.Shared);
+            var format = ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate)!;
+            Assert.Equal("Q: x\nA:", folder.Tokenizer.Decode(format.RenderPrompt([Message.User("x")], folder.Tokenizer)));
+            Assert.Equal((SpecialTokens.EndOfText, folder.Tokenizer.EndOfText), (folder.Card.EndOfTurn, format.EndOfTurn(folder.Tokenizer)));
+        }
+        Assert.Contains("Q: ", File.ReadAllText(Path.Combine(tiny.In("own-ppo"), "samples.jsonl")));
+        var mixed = Assert.Throws<InvalidDataException>(() => Training.Ppo.Run(ppo with { RewardModel = tiny.ModelOf("reward") }, tiny.Context("mixed-ppo")));
+        Assert.Contains("reads chat format \"chatml\"", mixed.Message);
+    }
+
+    [Fact]
+    public void Pre_training_with_gaps_to_fill_is_the_same_run_twice_and_another_than_without()
+    {
+        var documents = RecordReader.ReadText(tiny.In("text.txt"));
+        BpeTrainer.Train(documents, new BpeTrainerOptions { VocabSize = 310, SpecialTokens = [.. SpecialTokens.Default, SpecialTokens.FimPrefix, SpecialTokens.FimMiddle, SpecialTokens.FimSuffix] }, TestContext.Current.CancellationToken)
+            .Save(Directory.CreateDirectory(tiny.In("fim-tokenizer")).FullName);
+        var recipe = tiny.Pretrain with { Tokenizer = tiny.In("fim-tokenizer"), Fim = new FimOptions() };
+        foreach (var run in (string[])["fim-1", "fim-2"]) Pretraining.Run(recipe, tiny.Context(run));
+        Pretraining.Run(recipe with { Fim = null }, tiny.Context("fim-none"));
+        Assert.Equal(Weights("fim-1"), Weights("fim-2"));
+        Assert.NotEqual(Weights("fim-1"), Weights("fim-none"));
+        Assert.Contains("--special-token", Assert.Throws<InvalidDataException>(() => Pretraining.Run(tiny.Pretrain with { Fim = new FimOptions() }, tiny.Context("fim-bare"))).Message);
     }
 
     [Fact]

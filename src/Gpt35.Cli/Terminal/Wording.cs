@@ -8,7 +8,7 @@ internal static class Wording
     /// <summary>Metrics shown while a stage runs, in this order, with the name printed; all others are in metrics.jsonl.</summary>
     private static readonly (string Key, string Label)[] Shown =
     [
-        ("loss", "loss"), ("accuracy", "accuracy"), ("score", "score"), ("kl_per_token", "KL"), ("tokens_per_second", "tok/s"), ("answers_per_second", "answers/s"),
+        ("loss", "loss"), ("accuracy", "accuracy"), ("score", "score"), ("kl_per_token", "KL"), ("tokens_per_second", "tok/s"), ("answers_per_second", "answers/s"), ("megabytes_per_second", "MB/s"),
     ];
 
     /// <summary>The metrics worth watching, in order: "loss 2.31", "41k tok/s".</summary>

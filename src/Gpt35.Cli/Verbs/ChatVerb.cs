@@ -68,11 +68,11 @@ internal static class ChatVerb
                 var turnOptions = options with
                 {
                     Seed = options.Seed + turn++,
-                    StopTokens = [format.EndOfTurn(folder.Tokenizer), folder.Tokenizer.EndOfText],
+                    StopTokens = format.StopTokens(folder.Tokenizer),
                 };
                 using var stop = new CancellationTokenSource();
                 using var diverted = session.Interrupts.Divert(() => { stop.Cancel(); return true; });
-                messages.Add(Message.Assistant(TextStream.Write(folder, prompt, turnOptions, session.Out, stop.Token)));
+                messages.Add(Message.Assistant(format.ReadCompletion(TextStream.Write(folder, prompt, turnOptions, session.Out, stop.Token, format.Lead))));
                 session.Out.WriteLine();
             }
             catch (InvalidDataException tooLong)

@@ -1,42 +1,54 @@
 using System.CommandLine;
 using Gpt35.Data;
+using Gpt35.Inference;
+using Gpt35.Model;
 
 namespace Gpt35.Cli.Verbs;
 
-/// <summary><c>gpt35 generate MODEL PROMPT</c>: a base model continues the text, a chat model answers it.</summary>
+/// <summary><c>gpt35 generate MODEL PROMPT</c>: a base model continues the text, a chat model answers it; with --suffix, either fills the gap between the two.</summary>
 internal static class GenerateVerb
 {
     public static Command Create(Session session)
     {
         var model = new Argument<string>("model") { Description = "Model folder, or the run folder of a stage." };
         var prompt = new Argument<string>("prompt") { Description = "Text to continue (base model) or to answer (chat model)." };
+        var suffix = new Option<string?>("--suffix") { Description = "Text that follows; the model writes what stands between. It must have been pre-trained with 'fim'." };
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
-        var command = new Command("generate", "Continue a text or answer a question, streaming.") { model, prompt };
+        var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix };
         sampling.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
             using var folder = Models.OpenLanguageModel(parsed.GetRequiredValue(model), pool);
-            var tokenizer = folder.Tokenizer;
-            var text = parsed.GetRequiredValue(prompt);
-            var options = sampling.Read(parsed);
-            if (Models.ChatFormatOf(folder) is { } format)
-            {
-                // Chat models stop at the end of their turn.
-                options = options with { StopTokens = [format.EndOfTurn(tokenizer), tokenizer.EndOfText] };
-                TextStream.Write(folder, format.RenderPrompt([Message.User(text)], tokenizer), options, session.Out, session.Cancel);
-            }
-            else
-            {
-                // Base models have learned that a document begins after <|endoftext|>.
-                options = options with { StopTokens = [tokenizer.EndOfText] };
-                session.Out.Write(text);
-                TextStream.Write(folder, [tokenizer.EndOfText, .. tokenizer.Encode(text)], options, session.Out, session.Cancel);
-            }
+            var (text, options) = (parsed.GetRequiredValue(prompt), sampling.Read(parsed));
+            if (parsed.GetValue(suffix) is { } end) Insert(session, folder, text, end, options);
+            else if (Models.ChatFormatOf(folder) is { } format) Answer(session, folder, text, format, options);
+            else Continue(session, folder, text, options);
             session.Out.WriteLine();
             session.Cancel.ThrowIfCancellationRequested();
             return ExitCode.Done;
         });
         return command;
+    }
+
+    /// <summary>Chat models stop at the end of their turn.</summary>
+    private static void Answer(Session session, ModelFolder folder, string text, ChatFormat format, SamplingOptions options) => TextStream.Write(
+        folder, format.RenderPrompt([Message.User(text)], folder.Tokenizer), options with { StopTokens = format.StopTokens(folder.Tokenizer) }, session.Out, session.Cancel, format.Lead);
+
+    /// <summary>Base models have learned that a document begins after &lt;|endoftext|&gt;.</summary>
+    private static void Continue(Session session, ModelFolder folder, string text, SamplingOptions options)
+    {
+        var end = folder.Tokenizer.EndOfText;
+        session.Out.Write(text);
+        TextStream.Write(folder, [end, .. folder.Tokenizer.Encode(text)], options with { StopTokens = [end] }, session.Out, session.Cancel);
+    }
+
+    /// <summary>Prints the whole text, the gap as it is filled.</summary>
+    private static void Insert(Session session, ModelFolder folder, string text, string suffix, SamplingOptions options)
+    {
+        var prompt = FillInTheMiddle.Prompt(text, suffix, folder.Tokenizer);
+        session.Out.Write(text);
+        TextStream.Write(folder, prompt, options with { StopTokens = [folder.Tokenizer.EndOfText] }, session.Out, session.Cancel);
+        session.Out.Write(suffix);
     }
 }

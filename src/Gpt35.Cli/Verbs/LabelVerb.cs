@@ -92,7 +92,7 @@ internal static class LabelVerb
         {
             var texts = new List<string>();
             foreach (var completion in completions)
-                if (completion.Finish == FinishReason.Stop) texts.Add(folder.Tokenizer.Decode(completion.Tokens.AsSpan()[..^1]));
+                if (completion.Finish == FinishReason.Stop) texts.Add(format.ReadCompletion(completion.Tokens, folder.Tokenizer));
             var ranks = noiseFree ? OracleRanks(prompt, texts) : labeller.Rank(prompt, texts, index % Labellers, seed);
             return ranks.Distinct().Count() < 2 ? null : new Ranking(prompt.Messages, texts, ranks);
         }

@@ -27,6 +27,16 @@ internal sealed class BatchPlan
     public static BatchPlan ForSteps(IReadOnlyList<int> sizes, long budget, int count, ulong seed) =>
         new([.. Steps(sizes, budget, seed).Take(count).Select(step => step.Examples(int.MaxValue))]);
 
+    /// <summary>As <see cref="ForEpochs(IReadOnlyList{int}, long, int, ulong)"/>, filled as the options say.</summary>
+    public static BatchPlan ForEpochs(IReadOnlyList<int> sizes, BatchOptions batch, int epochs, ulong seed) => batch.Fill == BatchFill.InOrder
+        ? ForEpochs(sizes, batch.Tokens, epochs, seed)
+        : new([.. Enumerable.Range(0, epochs).SelectMany(epoch => BestFitSteps(sizes, batch, epoch, seed))]);
+
+    /// <summary>As <see cref="ForSteps(IReadOnlyList{int}, long, int, ulong)"/>, filled as the options say.</summary>
+    public static BatchPlan ForSteps(IReadOnlyList<int> sizes, BatchOptions batch, int count, ulong seed) => batch.Fill == BatchFill.InOrder
+        ? ForSteps(sizes, batch.Tokens, count, seed)
+        : new([.. Enumerable.Range(0, int.MaxValue).SelectMany(epoch => BestFitSteps(sizes, batch, epoch, seed)).Take(count)]);
+
     /// <summary>Cuts a step's examples, in order, into micro-batches of at most <paramref name="budget"/>; a larger example travels alone.</summary>
     public static IEnumerable<IReadOnlyList<int>> MicroBatches(IEnumerable<int> examples, Func<int, int> size, long budget)
     {
@@ -44,6 +54,15 @@ internal sealed class BatchPlan
             held += size(example);
         }
         if (group.Count > 0) yield return group;
+    }
+
+    /// <summary>An epoch's permutation, packed into steps and each step into micro-batches.</summary>
+    private static IEnumerable<int[]> BestFitSteps(IReadOnlyList<int> sizes, BatchOptions batch, int epoch, ulong seed)
+    {
+        if (sizes.Count == 0) throw new ArgumentException("There is nothing to plan for.", nameof(sizes));
+        var order = RandomStreams.Permutation(sizes.Count, RandomStreams.Key(seed, RandomStream.Shuffle, (ulong)epoch));
+        return BestFit.Pack(order, i => sizes[i], batch.Tokens)
+            .Select(step => BestFit.Pack(step, i => sizes[i], batch.MicroTokens).SelectMany(micro => micro).ToArray());
     }
 
     private static IEnumerable<Step> Steps(IReadOnlyList<int> sizes, long budget, ulong seed)

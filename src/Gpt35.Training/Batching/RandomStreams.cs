@@ -3,7 +3,7 @@ using Gpt35.Kernels;
 namespace Gpt35.Training;
 
 /// <summary>The independent random streams of a run. Each number is a function of (seed, stream, index) alone, so a resumed run draws what the unbroken one would have.</summary>
-internal enum RandomStream : ulong { Initialization = 1, Documents, Shuffle, Dropout, Rollouts, Minibatches, Ptx, Samples }
+internal enum RandomStream : ulong { Initialization = 1, Documents, Shuffle, Dropout, Rollouts, Minibatches, Ptx, Samples, FillInTheMiddle }
 
 internal static class RandomStreams
 {

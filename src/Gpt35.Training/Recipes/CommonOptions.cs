@@ -16,6 +16,15 @@ public sealed record DataOptions
     public double HeldoutFraction { get; init; }
 }
 
+/// <summary>How the shuffled examples of an epoch are put together into steps. There is no padding, so a mixture of lengths costs nothing; what length can do is leave a step half empty.</summary>
+public enum BatchFill
+{
+    /// <summary>In their random order; the first one that does not fit begins the next step.</summary>
+    InOrder,
+    /// <summary>Each into the fullest of some open steps that has room for it, and in a step likewise into micro-batches: fewer, fuller steps where examples are long beside the budget.</summary>
+    BestFit,
+}
+
 /// <summary>How much goes into an optimizer step and into one pass through the model.</summary>
 public sealed record BatchOptions
 {
@@ -26,6 +35,9 @@ public sealed record BatchOptions
     /// <summary>Tokens of one pass through the model. Changes memory and speed; without dropout it changes the result by rounding only.</summary>
     [Range(1, int.MaxValue)]
     public int MicroTokens { get; init; } = 8192;
+
+    /// <summary>How examples are put together into steps.</summary>
+    public BatchFill Fill { get; init; } = BatchFill.InOrder;
 }
 
 /// <summary>AdamW and its learning-rate schedule. Defaults: GPT-3 (Brown et al. 2020, appendix B) unless noted.</summary>

@@ -6,8 +6,8 @@ using YamlDotNet.RepresentationModel;
 
 namespace Gpt35.Training;
 
-/// <summary>Fills a recipe record from YAML nodes. <paramref name="path"/> is named in every complaint.</summary>
-internal sealed class RecipeBinder(string path)
+/// <summary>Fills a recipe record from YAML nodes. <paramref name="path"/> is named in every complaint, --set only where values are <paramref name="settable"/> by it.</summary>
+internal sealed class RecipeBinder(string path, bool settable)
 {
     private readonly Dictionary<YamlNode, string> sources = new(ReferenceEqualityComparer.Instance);
 
@@ -37,7 +37,7 @@ internal sealed class RecipeBinder(string path)
         foreach (var (word, property) in properties)
         {
             if (property.IsDefined(typeof(RequiredMemberAttribute)) && !seen.Contains(word))
-                throw new InvalidDataException($"{(key.Length == 0 ? path : At(node))}: no \"{(key.Length == 0 ? word : $"{key}.{word}")}\", which this recipe needs. Add it, or give it with --set {(key.Length == 0 ? word : $"{key}.{word}")}=….");
+                throw new InvalidDataException($"{(key.Length == 0 ? path : At(node))}: no \"{(key.Length == 0 ? word : $"{key}.{word}")}\", which is needed here. Add it{(settable ? $", or give it with --set {(key.Length == 0 ? word : $"{key}.{word}")}=…" : "")}.");
         }
         return record;
     }
@@ -57,6 +57,8 @@ internal sealed class RecipeBinder(string path)
                 : IsNull(node) && IsOptional(property) ? null
                 : throw Wrong(node, key, $"an indented block with {string.Join(", ", type.GetProperties().Where(p => p.CanWrite).Select(p => RecipeNames.Convention.Apply(p.Name)))}");
         }
+        // Elsewhere an empty text is a value forgotten.
+        if (type == typeof(string) && property.GetCustomAttribute<MinLengthAttribute>() is { Length: 0 } && node is YamlScalarNode { Value: "" } && !IsNull(node)) return "";
         var value = Scalar(node, type, key);
         if (property.GetCustomAttribute<RangeAttribute>() is { } range && !range.IsValid(value))
             throw Wrong(node, key, string.Create(CultureInfo.InvariantCulture, $"a number from {range.Minimum} to {range.Maximum}"));

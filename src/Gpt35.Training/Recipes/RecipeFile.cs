@@ -29,7 +29,7 @@ public static class RecipeFile
             YamlMappingNode mapping => mapping,
             var other => throw new InvalidDataException($"{path}:{other.Start.Line}: found a {other.NodeType.ToString().ToLowerInvariant()}; a recipe is a list of \"key: value\" lines."),
         };
-        var binder = new RecipeBinder(path);
+        var binder = new RecipeBinder(path, settable: overrides is not null);
         foreach (var text in overrides ?? []) Override(root, text, binder);
         return (T)binder.Bind(root, typeof(T), "");
     }

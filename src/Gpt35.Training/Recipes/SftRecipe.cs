@@ -22,7 +22,7 @@ public sealed record SftRecipe
     /// <summary>Model folder to start from.</summary>
     public required string Init { get; init; }
 
-    /// <summary>How conversations become tokens; the model folder remembers it.</summary>
+    /// <summary>How conversations become tokens: the name of a format or the path of a YAML file (docs/chat-formats.md). The model folder remembers it.</summary>
     public string ChatFormat { get; init; } = "chatml";
 
     /// <summary>Demonstrations.</summary>

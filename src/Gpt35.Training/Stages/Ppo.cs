@@ -77,7 +77,7 @@ public static class Ppo
         List<int[]> Fitting(IReadOnlyList<PromptRecord> records)
         {
             var room = models.Context - recipe.MaxTokens;
-            var all = records.Select(record => models.Format.RenderPrompt(record.Messages, models.Tokenizer)).ToList();
+            var all = records.Select(record => record.Origin.Blame(() => models.Format.RenderPrompt(record.Messages, models.Tokenizer))).ToList();
             var kept = all.Where(prompt => prompt.Length <= room).ToList();
             if (kept.Count < all.Count) note($"{all.Count - kept.Count} of {all.Count} prompts are longer than {room} tokens, what max_tokens leaves of the context; left out.");
             return kept;

@@ -9,7 +9,7 @@ internal sealed class PpoModels : IDisposable
 {
     private readonly ModelFolder referenceFolder, rewardFolder;
     private readonly PpoRecipe recipe;
-    private readonly string recipeHash;
+    private readonly RunFolder run;
 
     /// <summary>Loads policy and value network from the checkpoint to go on from, else as copies of the fine-tuned and the reward model.</summary>
     /// <exception cref="InvalidDataException">A model is not of the kind its role needs, or the two do not fit together.</exception>
@@ -17,12 +17,14 @@ internal sealed class PpoModels : IDisposable
     {
         var pool = run.Context.Pool;
         this.recipe = recipe;
-        recipeHash = run.RecipeHash;
+        this.run = run;
         referenceFolder = StageModels.LoadLanguageModel(recipe.Init, "init", pool);
         rewardFolder = StageModels.LoadRewardModel(recipe.RewardModel, pool);
         if (Reward.Config.VocabSize != Reference.Config.VocabSize)
             throw new InvalidDataException($"{recipe.RewardModel}: a vocabulary of {Reward.Config.VocabSize} ids; the policy {recipe.Init} has {Reference.Config.VocabSize}. Both must come from one base model.");
         Format = StageModels.FormatOf(referenceFolder, recipe.Init);
+        if (StageModels.FormatOf(rewardFolder, recipe.RewardModel) is var judged && !judged.IsSameAs(Format))
+            throw new InvalidDataException($"{recipe.RewardModel}: it reads chat format \"{judged.Name}\", and the policy {recipe.Init} writes \"{Format.Name}\"{(judged.Name == Format.Name ? " with another definition" : "")}. Train the reward model from a model of the same format.");
         var checkpoint = run.CheckpointFolder;
         Policy = checkpoint is null ? Reference.CloneWithHead(0, recipe.Seed) : ModelFolder.Load(checkpoint, pool).Model;
         Value = checkpoint is null ? Reward.CloneWithHead(1, recipe.Seed) : ModelFolder.Load(ValueFolder(checkpoint), pool).Model;
@@ -67,7 +69,7 @@ internal sealed class PpoModels : IDisposable
         rewardFolder.Dispose();
     }
 
-    private ModelCard Card => new() { Stage = "ppo", ChatFormat = Format.Name, Parents = [recipe.Init, recipe.RewardModel], RecipeHash = recipeHash };
+    private ModelCard Card => StageModels.CardOf("ppo", Format, [recipe.Init, recipe.RewardModel], run);
 
     private static string ValueFolder(string checkpoint) => Path.Combine(checkpoint, "value");
 }

@@ -19,9 +19,10 @@ public static class Pretraining
 
         var documents = DataSplit.Read(recipe.Data, path => RecordReader.ReadText(path, context.Observer.Note), document => document);
         var order = RandomStreams.Permutation(documents.Train.Count, RandomStreams.Key(recipe.Seed, RandomStream.Documents));
-        var train = TextWindows.Cut(order.Select(i => documents.Train[i]), tokenizer, config.MaxPositionEmbeddings);
+        var train = TextWindows.Cut(order.Select(i => documents.Train[i]), tokenizer, config.MaxPositionEmbeddings,
+            fim: recipe.Fim is { } fim ? new FillInTheMiddle(fim.Rate, fim.SpmRate, RandomStreams.Key(recipe.Seed, RandomStream.FillInTheMiddle)) : null);
         var heldout = TextWindows.Cut(documents.Heldout, tokenizer, config.MaxPositionEmbeddings, recipe.HeldoutTokens);
-        var plan = BatchPlan.ForSteps([.. train.Windows.Select(window => window.Ids.Length)], recipe.Batch.Tokens, recipe.Steps, recipe.Seed);
+        var plan = BatchPlan.ForSteps([.. train.Windows.Select(window => window.Ids.Length)], recipe.Batch, recipe.Steps, recipe.Seed);
 
         using var model = run.CheckpointFolder is { } checkpoint
             ? ModelFolder.Load(checkpoint, context.Pool).Model

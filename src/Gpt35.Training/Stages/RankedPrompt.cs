@@ -21,7 +21,7 @@ internal sealed record RankedPrompt(int[][] Sequences, int[] Ranks)
         var tooLong = 0;
         foreach (var ranking in rankings)
         {
-            var all = ranking.Completions.Select(completion => RewardModeling.Sequence(ranking.Prompt, completion, format, tokenizer)).ToList();
+            var all = ranking.Origin.Blame(() => ranking.Completions.Select(completion => RewardModeling.Sequence(ranking.Prompt, completion, format, tokenizer)).ToList());
             var fitting = Enumerable.Range(0, all.Count).Where(i => all[i].Length <= context).ToList();
             tooLong += all.Count - fitting.Count;
             var prompt = new RankedPrompt([.. fitting.Select(i => all[i])], [.. fitting.Select(i => ranking.Ranks[i])]);

@@ -19,7 +19,7 @@ public static class RewardModeling
             ? ModelFolder.Load(folder, context.Pool).Model
             : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
-        var card = new ModelCard { Stage = "reward", ChatFormat = format.Name, Parents = [recipe.Init], RecipeHash = run.RecipeHash };
+        var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
         var window = model.Config.MaxPositionEmbeddings;
         var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadRankings(path, context.Observer.Note), ranking => DataSplit.KeyOf(ranking.Prompt));
@@ -129,7 +129,7 @@ public static class RewardModeling
         if (recipe.Demonstrations.Count == 0) return 0;
         var sequences = recipe.Demonstrations.SelectMany(path => RecordReader.ReadDemonstrations(path, note))
             .Where(demonstration => demonstration.Messages is [.., { Role: Role.Assistant }])
-            .Select(demonstration => Sequence([.. demonstration.Messages.SkipLast(1)], demonstration.Messages[^1].Content, format, tokenizer))
+            .Select(demonstration => demonstration.Origin.Blame(() => Sequence([.. demonstration.Messages.SkipLast(1)], demonstration.Messages[^1].Content, format, tokenizer)))
             .Where(ids => ids.Length <= model.Config.MaxPositionEmbeddings).ToList();
         if (sequences.Count == 0)
             throw new InvalidDataException($"{string.Join(", ", recipe.Demonstrations)}: no demonstration fits into the context of {model.Config.MaxPositionEmbeddings} tokens, so the reward bias cannot be set.");

@@ -18,9 +18,20 @@ internal static class StageModels
             $"{path}: not a reward model (it has no scalar head). Train one with 'gpt35 reward'.");
 
     /// <summary>The chat format a model was fine-tuned with.</summary>
-    /// <exception cref="InvalidDataException">It is a base model.</exception>
-    public static ChatFormat FormatOf(ModelFolder folder, string path) => ChatFormat.ByName(
-        folder.Card.ChatFormat ?? throw new InvalidDataException($"{path}: its gpt35.json names no chat format, so this is a base model. Fine-tune it first with 'gpt35 sft'."));
+    /// <exception cref="InvalidDataException">It is a base model, or its definition of the format is damaged.</exception>
+    public static ChatFormat FormatOf(ModelFolder folder, string path) => ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate)
+        ?? throw new InvalidDataException($"{path}: its gpt35.json names no chat format, so this is a base model. Fine-tune it first with 'gpt35 sft'.");
+
+    /// <summary>The card of a model that a stage trains in a chat format.</summary>
+    public static ModelCard CardOf(string stage, ChatFormat format, IReadOnlyList<string> parents, RunFolder run) => new()
+    {
+        Stage = stage,
+        ChatFormat = format.Name,
+        ChatTemplate = format.Definition,
+        EndOfTurn = format.End,
+        Parents = parents,
+        RecipeHash = run.RecipeHash,
+    };
 
     private static ModelFolder Checked(ModelFolder folder, Func<ModelFolder, bool> isRight, string complaint)
     {

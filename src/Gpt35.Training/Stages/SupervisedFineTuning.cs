@@ -16,7 +16,7 @@ public static class SupervisedFineTuning
         var run = RunFolder.Open(context, "sft", recipe);
         using var start = Start(recipe, run, context.Pool);
         var (model, tokenizer) = (start.Model, start.Tokenizer);
-        var format = ChatFormat.ByName(recipe.ChatFormat);
+        var format = ChatFormatFile.Find(recipe.ChatFormat);
 
         var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadDemonstrations(path, context.Observer.Note), demonstration => DataSplit.KeyOf(PromptOf(demonstration)));
         var window = model.Config.MaxPositionEmbeddings;
@@ -26,7 +26,7 @@ public static class SupervisedFineTuning
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} demonstrations fits into the context of {window} tokens. Use shorter ones, or a model with a longer context.");
         var demonstrations = train.Count;
         if (recipe.TextMix is { } mix) train.AddRange(Text(mix, train.Sum(example => (long)example.Ids.Length), recipe.Seed, tokenizer, window, context.Observer.Note));
-        var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch.Tokens, recipe.Epochs, recipe.Seed);
+        var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch, recipe.Epochs, recipe.Seed);
         context.Observer.Started("sft", plan.StepCount, $"{model.Parameters.Count:N0} parameters, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
 
         new LanguageModelTraining
@@ -34,7 +34,7 @@ public static class SupervisedFineTuning
             Run = run,
             Model = model,
             Tokenizer = tokenizer,
-            Card = new ModelCard { Stage = "sft", ChatFormat = format.Name, Parents = [recipe.Init], RecipeHash = run.RecipeHash },
+            Card = StageModels.CardOf("sft", format, [recipe.Init], run),
             Train = train,
             Heldout = heldout,
             Plan = plan,
@@ -48,7 +48,7 @@ public static class SupervisedFineTuning
         run.Numbers["train_demonstrations"] = demonstrations;
         run.Numbers["heldout_demonstrations"] = heldout.Count;
         run.Numbers["dropped_demonstrations"] = data.Train.Count + data.Heldout.Count - demonstrations - heldout.Count;
-        var shown = (heldout.Count > 0 ? data.Heldout : data.Train).Select(demonstration => format.RenderPrompt(PromptOf(demonstration), tokenizer));
+        var shown = (heldout.Count > 0 ? data.Heldout : data.Train).Select(demonstration => demonstration.Origin.Blame(() => format.RenderPrompt(PromptOf(demonstration), tokenizer)));
         run.WriteSamples(Samples.Generate(model, tokenizer, [.. shown.Take(4 * Samples.Count)], new SamplingOptions
         {
             Temperature = 0,
@@ -73,31 +73,35 @@ public static class SupervisedFineTuning
     /// Tokens and masks. A conversation longer than the context is cut after the last answer that fits; where not even the first does, it is left out,
     /// because half an answer without its end would teach not to stop.
     /// </summary>
+    /// <exception cref="InvalidDataException">A conversation teaches nothing or has turns that the format cannot write; the message names its row.</exception>
     internal static List<TokenSequence> Render(
         IReadOnlyList<Demonstration> demonstrations, ChatFormat format, Tokenizer tokenizer, int context, string what, Action<string> note)
     {
         var kept = new List<TokenSequence>();
-        int cut = 0, unanswered = 0;
+        var cut = 0;
         foreach (var demonstration in demonstrations)
         {
             var answers = demonstration.Messages.Index().Where(turn => turn.Item.Role == Role.Assistant).Select(turn => turn.Index).ToList();
-            if (answers.Count == 0) unanswered++;
+            if (answers.Count == 0) demonstration.Origin.Blame(() => Trained(null));
             for (var last = answers.Count - 1; last >= 0; last--)
             {
-                var sequence = format.Render([.. demonstration.Messages.Take(answers[last] + 1)], tokenizer);
+                var length = answers[last] + 1;
+                var sequence = demonstration.Origin.Blame(() => Trained(format.Render([.. demonstration.Messages.Take(length)], tokenizer)));
                 if (sequence.Ids.Length > context) continue;
-                if (LanguageModelTraining.TrainedTokens(sequence) == 0) break;
                 kept.Add(sequence);
                 if (last < answers.Count - 1) cut++;
                 break;
             }
         }
-        if (unanswered > 0) note($"{unanswered} {what} demonstrations have no assistant turn; left out.");
         if (cut > 0) note($"{cut} {what} conversations are longer than {context} tokens; cut after the last answer that fits.");
-        var dropped = demonstrations.Count - kept.Count - unanswered;
+        var dropped = demonstrations.Count - kept.Count;
         if (dropped > 0) note($"{dropped} of {demonstrations.Count} {what} demonstrations are longer than {context} tokens; left out.");
         return kept;
     }
+
+    private static TokenSequence Trained(TokenSequence? rendered) => rendered is not null && LanguageModelTraining.TrainedTokens(rendered) > 0
+        ? rendered
+        : throw new InvalidDataException("found a conversation without an assistant turn, so none of its tokens would be trained on; expected at least one answer. Drop the row or add the answer.");
 
     /// <summary>The conversation before its last answer.</summary>
     private static IReadOnlyList<Message> PromptOf(Demonstration demonstration)

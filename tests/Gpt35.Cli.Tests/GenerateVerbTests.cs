@@ -1,0 +1,73 @@
+using Gpt35.Data;
+using Gpt35.Kernels;
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Cli.Tests;
+
+public sealed class GenerateVerbTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    /// <summary>A model that knows nothing, with a tokenizer of the given special tokens.</summary>
+    private string Model(ChatFormat? format, params string[] special)
+    {
+        var tokenizer = BpeTrainer.Train(["some text"], new BpeTrainerOptions { VocabSize = 270, SpecialTokens = [SpecialTokens.EndOfText, .. special] }, TestContext.Current.CancellationToken);
+        var config = new ModelConfig { VocabSize = tokenizer.VocabSize, HiddenSize = 8, NumHiddenLayers = 1, NumAttentionHeads = 1, MaxPositionEmbeddings = 64, IntermediateSize = 8, InitializerRange = 0.1f };
+        using var model = Decoder.Create(config, 1, WorkerPool.Shared);
+        ModelFolder.Save(folder["model"], model, tokenizer, new ModelCard { Stage = "sft", ChatFormat = format?.Name, ChatTemplate = format?.Definition, EndOfTurn = format?.End });
+        return folder["model"];
+    }
+
+    [Fact]
+    public void With_a_suffix_the_whole_text_is_printed_with_its_gap_filled()
+    {
+        using var terminal = new Terminal();
+        var model = Model(null, SpecialTokens.FimPrefix, SpecialTokens.FimMiddle, SpecialTokens.FimSuffix);
+        Assert.Equal(0, terminal.Run("generate", model, "once", "--suffix", "the end", "--max-tokens", "5", "--seed", "1"));
+        Assert.StartsWith("once", terminal.Out);
+        Assert.EndsWith("the end", terminal.Out.TrimEnd('\n', '\r'));
+    }
+
+    [Fact]
+    public void A_suffix_for_a_tokenizer_that_cannot_say_so_is_refused()
+    {
+        using var terminal = new Terminal();
+        Assert.Equal(2, terminal.Run("generate", Model(null), "once", "--suffix", "the end"));
+        Assert.Contains("<|fim_prefix|>", terminal.Error);
+    }
+
+    [Fact]
+    public void A_model_folder_with_a_format_of_its_own_says_where_an_answer_ends_and_is_chatted_with()
+    {
+        var format = ChatFormat.Define(new ChatTemplate { Name = "own", User = new() { Prefix = "Q: " }, Assistant = new() { Lead = " ", End = "</s>" } });
+        var model = Model(format, "</s>");
+        using (var loaded = ModelFolder.Load(model, WorkerPool.Shared))
+        {
+            Assert.Equal(format.Definition!.Value.GetRawText(), ChatFormat.Stored(loaded.Card.ChatFormat, loaded.Card.ChatTemplate)!.Definition!.Value.GetRawText());
+            Assert.Contains($"\"eos_token_id\": {loaded.Tokenizer.SpecialTokens["</s>"]}", File.ReadAllText(Path.Combine(model, "generation_config.json")));
+        }
+        using var terminal = new Terminal("hello\nagain\n");
+        Assert.Equal(0, terminal.Run("chat", model, "--max-tokens", "4"));
+        Assert.Empty(terminal.Error);
+        Assert.Equal(0, terminal.Run("generate", model, "hello", "--max-tokens", "4"));
+    }
+
+    [Theory]
+    [InlineData(" ", "Hello", " ", "Hel", "lo")]
+    [InlineData("\n\n", "Hello", "\n", "\nHello")]
+    [InlineData("\n\n", "\nHello", "\n", "Hello")]
+    [InlineData("\n\n", "\n", "\n")]
+    [InlineData("", "Hello", "", "Hello")]
+    [InlineData("ab", "b", "abb")]
+    public void The_lead_of_an_answer_is_not_shown_and_everything_else_is(string lead, string shown, params string[] pieces)
+    {
+        var output = new StringWriter();
+        var filter = new LeadFilter(lead, output);
+        foreach (var piece in pieces) filter.Push(piece);
+        Assert.Equal(string.Concat(pieces), filter.Finish());
+        Assert.Equal(shown, output.ToString());
+    }
+}
