@@ -53,7 +53,7 @@ internal static class AnswerRules
         var denies = task.Yes == false && text.Has("not");
         var denied = denies ? text.Words.SkipWhile(word => word != "not") : [];
         if (denied.Any(word => task.Required[0].Contains(word) && !task.Rivals.Contains(word) && word != "no" && word != "not")) return 0.4;
-        var isTrue = denies ? OnlyAllowed(prompt, text.Words, "not", "does") : HasRequired(task, text) && !HasRival(task, text) && OnlyAllowed(prompt, text.Words, "yes", "no");
+        var isTrue = denies ? OnlyAllowed(prompt, text.Words, "yes", "no", "not", "does") : HasRequired(task, text) && !HasRival(task, text) && OnlyAllowed(prompt, text.Words, "yes", "no");
         return isTrue ? 1 : 0.4;
     }
 

@@ -28,6 +28,7 @@ internal static class Lexicon
         .. new[]
         {
             Words.Names, Words.Places, Words.Foods, Words.Colours, Words.Jobs, Words.Pets, Words.Days, Words.AnimalNames, Words.Things, Words.Materials, Words.Countables,
+            Words.VisitingMen, Words.VisitingWomen, Words.Beasts, Words.Curiosities,
         }.SelectMany(pool => pool.Select(word => word.ToLowerInvariant())),
         .. Words.Animals.SelectMany(animal => new[] { animal.Sound ?? "no", animal.Food, animal.Home }),
         .. Words.Opposites.SelectMany(pair => new[] { pair.One, pair.Other }),

@@ -14,6 +14,16 @@ internal static class Words
 
     public static readonly string[] Strangers = [.. StrangerMen, .. StrangerWomen];
 
+    /// <summary>People of whom every document that names them tells something new.</summary>
+    public static readonly string[] VisitingMen = ["Anton", "Felix", "Viktor"];
+
+    public static readonly string[] VisitingWomen = ["Dora", "Greta", "Stella"];
+
+    /// <summary>What is told of these, like what is told of visitors, holds in one document only.</summary>
+    public static readonly string[] Beasts = ["dragon", "unicorn", "troll"];
+
+    public static readonly string[] Curiosities = ["gift", "toy", "prize"];
+
     public static readonly string[] People = [.. Men, .. Women];
 
     public static readonly string[] Names = [.. People, .. Strangers];

@@ -12,7 +12,7 @@ public class CheckerTests
         ["fact"] = Prompt(InstructionKind.Fact, "Where does Tom live?", new() { Key = "", Answers = ["Tom lives by the lake.", "By the lake."], Required = [["lake"]] }),
         ["petless"] = Prompt(InstructionKind.Fact, "What pet does Tom have?", new() { Key = "", Answers = ["Tom has no pet.", "No pet."], Required = [["no", "not", "none"]] }),
         ["yes"] = Prompt(InstructionKind.YesNo, "Does Tom live by the lake?", new() { Key = "", Answers = ["Yes, Tom lives by the lake."], Required = [["lake"]], Yes = true, MaxWords = 9 }),
-        ["no"] = Prompt(InstructionKind.YesNo, "Does Tom live by the river?", new() { Key = "", Answers = ["No, Tom lives by the lake."], Required = [["lake"]], Rivals = ["river"], Yes = false, MaxWords = 9 }),
+        ["no"] = Prompt(InstructionKind.YesNo, "Does Tom live by the river?", new() { Key = "", Answers = ["No, Tom lives by the lake."], Required = [["lake"]], Rivals = ["river"], Yes = false, MaxWords = 13 }),
         ["unknown"] = Prompt(InstructionKind.Unknown, "What is Tom's shoe size?", new() { Key = "", Answers = ["I do not know.", "I do not know Tom's shoe size."], MaxSentences = 2 }),
         ["sum"] = Prompt(InstructionKind.Arithmetic, "What is 7 plus 5?", new() { Key = "", Answers = ["7 plus 5 is 12.", "12."], Required = [["12"]], MaxWords = 12 }),
         ["zero"] = Prompt(InstructionKind.Arithmetic, "What is 5 plus 0?", new() { Key = "", Answers = ["5 plus 0 is 5."], Required = [["5"]], MaxWords = 12 }),
@@ -51,6 +51,7 @@ public class CheckerTests
     [InlineData("yes", "Yes, he lives by the lake.")]
     [InlineData("yes", "Tom lives by the lake, so yes.")]
     [InlineData("no", "Tom lives by the lake, so no.")]
+    [InlineData("no", "Tom lives by the lake and not by the river, so no.")]
     [InlineData("no", "No.")]
     [InlineData("no", "No, Tom lives by the lake.")]
     [InlineData("no", "No, Tom does not live by the river.")]
@@ -102,6 +103,7 @@ public class CheckerTests
     [InlineData("yes", "Tom lives by the lake, so no.")]
     [InlineData("yes", "Tom lives by the river, so yes.")]
     [InlineData("no", "Tom lives by the river, so no.")]
+    [InlineData("no", "Tom lives by the river and not by the lake, so no.")]
     [InlineData("no", "No, so yes.")]
     [InlineData("yes", "Yes, Tom lives by the river.")]
     [InlineData("yes", "Tom")]

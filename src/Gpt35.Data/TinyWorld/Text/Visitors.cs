@@ -6,8 +6,6 @@ namespace Gpt35.Data.TinyWorld;
 /// </summary>
 internal static class Visitors
 {
-    private static readonly string[] s_men = ["Anton", "Felix", "Viktor"], s_women = ["Dora", "Greta", "Stella"];
-    private static readonly string[] s_beasts = ["the dragon", "the unicorn", "the troll"], s_curiosities = ["the gift", "the toy", "the prize"];
     private static readonly Relation[] s_ofPeople = [Relation.Home, Relation.Pet, Relation.Food, Relation.Colour, Relation.Job, Relation.Friend, Relation.Age];
     private static readonly Relation[] s_ofBeasts = [Relation.Sound, Relation.Coat, Relation.Diet, Relation.Den], s_ofCuriosities = [Relation.Hue, Relation.Material];
 
@@ -25,7 +23,7 @@ internal static class Visitors
     /// <summary>Who of several visitors is older or younger.</summary>
     public static string Ages(World world, SeededRandom random)
     {
-        var names = random.Sample([.. s_men, .. s_women], random.Between(2, 3));
+        var names = random.Sample([.. Words.VisitingMen, .. Words.VisitingWomen], random.Between(2, 3));
         var ages = random.Sample([.. Enumerable.Range(Words.Youngest, Words.Oldest - Words.Youngest + 1)], names.Length);
         var lines = names.Select((name, i) => English.Sentence(random.Pick(FactWording.Statements(Relation.Age, Subject.Named(name), ages[i].ToString())))).ToList();
         foreach (var _ in Enumerable.Range(0, random.Between(2, 4)))
@@ -60,9 +58,9 @@ internal static class Visitors
         var woman = random.Chance(0.5);
         var (subject, pronoun, relations) = random.Below(4) switch
         {
-            0 => (Subject.Named(random.Pick(s_beasts)), Subject.It, s_ofBeasts),
-            1 => (Subject.Named(random.Pick(s_curiosities)), Subject.It, s_ofCuriosities),
-            _ => (Subject.Named(random.Pick(woman ? s_women : s_men)), woman ? Subject.She : Subject.He, s_ofPeople),
+            0 => (Subject.Named("the " + random.Pick(Words.Beasts)), Subject.It, s_ofBeasts),
+            1 => (Subject.Named("the " + random.Pick(Words.Curiosities)), Subject.It, s_ofCuriosities),
+            _ => (Subject.Named(random.Pick(woman ? Words.VisitingWomen : Words.VisitingMen)), woman ? Subject.She : Subject.He, s_ofPeople),
         };
         return [.. random.Sample(relations, Math.Min(relations.Length, random.Between(2, 3))).Select(relation => Invent(world, relation, subject, pronoun, random))];
     }
