@@ -36,8 +36,9 @@ internal static class TiktokenCheck
     private static int Report(Outcome outcome)
     {
         Console.WriteLine($"{outcome.Compared:N0} encodings compared with tiktoken's, {outcome.Different:N0} different");
+        foreach (var example in outcome.Examples) Console.WriteLine(example);
         return outcome.Different == 0 ? 0 : 1;
     }
 
-    private sealed record Outcome(int Compared, int Different);
+    private sealed record Outcome(int Compared, int Different, string[] Examples);
 }
