@@ -15,14 +15,14 @@ internal static class PeerProcesses
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     /// <summary>Result of a script in bench/peers; null, with the reason on standard error, where it cannot run.</summary>
-    public static Result? RunNode(string script, params string[] arguments)
+    public static T? RunNode<T>(string script, params string[] arguments) where T : class
     {
-        if (FindFolder() is not { } folder) return Skip(script, "the folder bench/peers was not found above the program");
+        if (FindFolder() is not { } folder) return Skip<T>(script, "the folder bench/peers was not found above the program");
         if (!Directory.Exists(Path.Combine(folder, "node_modules")) && Start(folder, "npm", ["ci", "--no-audit", "--no-fund"], out var why) is null)
-            return Skip(script, $"its packages could not be installed: {why}");
+            return Skip<T>(script, $"its packages could not be installed: {why}");
         return Start(folder, "node", [script, .. arguments], out why) is { } output
-            ? JsonSerializer.Deserialize<Result>(output.Trim().Split('\n')[^1], Json)
-            : Skip(script, why);
+            ? JsonSerializer.Deserialize<T>(output.Trim().Split('\n')[^1], Json)
+            : Skip<T>(script, why);
     }
 
     /// <summary>This program again, with another verb, so that its memory is its own.</summary>
@@ -43,7 +43,7 @@ internal static class PeerProcesses
                 var tokenizer = new Tokenizer(Tokenizer.Load("cl100k_base").Vocabulary);
                 return () => tokenizer.Encode(text);
             })[0];
-            if (RunNode("tiktoken-encode.mjs", "cl100k_base", file, "3") is { } peer)
+            if (RunNode<Result>("tiktoken-encode.mjs", "cl100k_base", file, "3") is { } peer)
                 yield return Row.MoreIsBetter("encode cl100k_base, one thread", bytes / ours / 1e6, bytes / peer.Seconds / 1e6, "tiktoken (npm, wasm)", "MB/s");
         }
         finally
@@ -52,7 +52,7 @@ internal static class PeerProcesses
         }
     }
 
-    private static Result? Skip(string script, string why)
+    private static T? Skip<T>(string script, string why) where T : class
     {
         Console.Error.WriteLine($"Left out {script}: {why}.");
         return null;

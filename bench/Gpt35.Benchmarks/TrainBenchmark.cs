@@ -21,7 +21,7 @@ internal static class TrainBenchmark
             for (var round = 0; round < Rounds; round++)
             {
                 ours = Better(ours, PeerProcesses.RunSelf("train-tokenizer", file));
-                if (PeerProcesses.RunNode("hf-train.mjs", file) is not { } result) break;
+                if (PeerProcesses.RunNode<PeerProcesses.Result>("hf-train.mjs", file) is not { } result) break;
                 peer = Better(peer, result);
             }
             var what = string.Create(CultureInfo.InvariantCulture, $"train {ours!.Tokens:N0} on {Megabytes} MB ({texts.Name})");

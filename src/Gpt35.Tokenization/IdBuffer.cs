@@ -41,7 +41,12 @@ internal ref struct IdBuffer(int capacity)
 
     public readonly ReadOnlySpan<int> From(int start) => ids.AsSpan(start, count - start);
 
-    public readonly int[] ToArray() => From(0).ToArray();
+    public readonly int[] ToArray()
+    {
+        var result = GC.AllocateUninitializedArray<int>(count);
+        From(0).CopyTo(result);
+        return result;
+    }
 
     public void Dispose()
     {

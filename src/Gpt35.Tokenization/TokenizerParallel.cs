@@ -34,13 +34,10 @@ public sealed partial class Tokenizer
         var cuts = Cuts(bytes.Span, Math.Max(SmallestPart, bytes.Length / (8 * threads)));
         var parts = new int[cuts.Count - 1][];
         ForEach(parts.Length, threads, i => parts[i] = EncodeBytes(bytes.Span[cuts[i]..cuts[i + 1]]));
-        var ids = new int[parts.Sum(part => part.Length)];
-        var at = 0;
-        foreach (var part in parts)
-        {
-            part.CopyTo(ids, at);
-            at += part.Length;
-        }
+        var starts = new int[parts.Length + 1];
+        for (var i = 0; i < parts.Length; i++) starts[i + 1] = checked(starts[i] + parts[i].Length);
+        var ids = GC.AllocateUninitializedArray<int>(starts[^1]);
+        ForEach(parts.Length, threads, i => parts[i].CopyTo(ids, starts[i]));
         return ids;
     }
 
