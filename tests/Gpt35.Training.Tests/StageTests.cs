@@ -243,7 +243,7 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void Token_shards_train_to_the_weights_and_numbers_of_their_text()
     {
         var folder = Directory.CreateDirectory(tiny.In("shards")).FullName;
-        TokenShardWriter.Write(folder, RecordReader.ReadText(tiny.In("text.txt")), Tokenizer.Load(tiny.Pretrain.Tokenizer), shardTokens: 100);
+        TokenShardWriter.Write(folder, RecordReader.ReadText(tiny.In("text.txt")), Tokenizer.Load(tiny.Pretrain.Tokenizer), shardTokens: 100, TestContext.Current.CancellationToken);
         Pretraining.Run(tiny.Pretrain with { Data = tiny.Pretrain.Data with { Train = [folder] } }, tiny.Context("from-shards"));
         Assert.Equal(Weights("pretrain"), Weights("from-shards"));
         Assert.Equal(tiny.Metrics("pretrain"), tiny.Metrics("from-shards"));
