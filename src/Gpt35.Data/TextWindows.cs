@@ -15,6 +15,9 @@ namespace Gpt35.Data;
 /// <param name="Bytes">UTF-8 bytes of the documents.</param>
 public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Tokens, long Bytes)
 {
+    /// <summary>Tokens of each window, told without reading its ids.</summary>
+    public required IReadOnlyList<int> Lengths { get; init; }
+
     /// <param name="documents">The texts.</param>
     /// <param name="tokenizer">Text to ids.</param>
     /// <param name="context">Most tokens of a window.</param>
@@ -35,7 +38,7 @@ public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Toke
             bytes += size;
             if (maxTokens > 0 && tokens >= maxTokens) break;
         }
-        return new TextWindows(windows, tokens, bytes);
+        return new TextWindows(windows, tokens, bytes) { Lengths = [.. windows.Select(window => window.Ids.Length)] };
     }
 
     /// <summary>Encoding is by far the slowest part of reading a corpus and documents are independent, so it uses every core.</summary>

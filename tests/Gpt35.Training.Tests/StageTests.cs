@@ -240,6 +240,17 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void Token_shards_train_to_the_weights_and_numbers_of_their_text()
+    {
+        var folder = Directory.CreateDirectory(tiny.In("shards")).FullName;
+        TokenShardWriter.Write(folder, RecordReader.ReadText(tiny.In("text.txt")), Tokenizer.Load(tiny.Pretrain.Tokenizer), shardTokens: 100, TestContext.Current.CancellationToken);
+        Pretraining.Run(tiny.Pretrain with { Data = tiny.Pretrain.Data with { Train = [folder] } }, tiny.Context("from-shards"));
+        Assert.Equal(Weights("pretrain"), Weights("from-shards"));
+        Assert.Equal(tiny.Metrics("pretrain"), tiny.Metrics("from-shards"));
+        Assert.Equal(Comparable(tiny.In("pretrain")), Comparable(tiny.In("from-shards")));
+    }
+
+    [Fact]
     public void Text_mixed_into_fine_tuning_has_its_share_of_the_tokens()
     {
         var tokenizer = Tokenizer.Load(tiny.In("tokenizer"));

@@ -4,10 +4,14 @@ using Gpt35.Data.TinyWorld;
 
 namespace Gpt35.Cli.Verbs;
 
-/// <summary><c>gpt35 data synth</c>.</summary>
+/// <summary><c>gpt35 data synth|tokenize</c>.</summary>
 internal static class DataVerb
 {
-    public static Command Create(Session session) => new("data", "Make training data.") { Synth(session) };
+    public static Command Create(Session session) => new("data", "Make training data.")
+    {
+        Synth(session),
+        DataTokenizeVerb.Create(session),
+    };
 
     private static Command Synth(Session session)
     {

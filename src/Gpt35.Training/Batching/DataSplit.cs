@@ -17,8 +17,7 @@ internal static class DataSplit
     /// <exception cref="InvalidDataException">Nothing is left to train on, or both ways of holding out are asked for.</exception>
     public static DataSplit<T> Read<T>(DataOptions data, Func<string, IEnumerable<T>> read, Func<T, string> key)
     {
-        if (data.Heldout.Count > 0 && data.HeldoutFraction > 0)
-            throw new InvalidDataException("The recipe has both data.heldout and data.heldout_fraction; give files that are held out or a share to hold out, not both.");
+        RequireOneWay(data);
         var records = data.Train.SelectMany(read).ToList();
         var held = records.ToLookup(record => IsHeldOut(key(record), data.HeldoutFraction));
         var split = new DataSplit<T>([.. held[false]], data.Heldout.Count > 0 ? [.. data.Heldout.SelectMany(read)] : [.. held[true]]);
@@ -26,6 +25,13 @@ internal static class DataSplit
             throw new InvalidDataException(
                 $"{string.Join(", ", data.Train)}: {records.Count} records, of which none is left to train on after holding out {data.HeldoutFraction:P0}. Lower data.heldout_fraction or add data.");
         return split;
+    }
+
+    /// <exception cref="InvalidDataException">Both ways of holding out are asked for.</exception>
+    internal static void RequireOneWay(DataOptions data)
+    {
+        if (data.Heldout.Count > 0 && data.HeldoutFraction > 0)
+            throw new InvalidDataException("The recipe has both data.heldout and data.heldout_fraction; give files that are held out or a share to hold out, not both.");
     }
 
     /// <summary>The texts of a conversation, as a key.</summary>
@@ -36,6 +42,10 @@ internal static class DataSplit
         if (fraction <= 0) return false;
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes(key), hash);
-        return BinaryPrimitives.ReadUInt64LittleEndian(hash) < fraction * ulong.MaxValue;
+        return IsHeldOut(BinaryPrimitives.ReadUInt64LittleEndian(hash), fraction);
     }
+
+    /// <param name="hash">The first 8 bytes of the key's SHA-256.</param>
+    /// <param name="fraction">Share to hold out.</param>
+    internal static bool IsHeldOut(ulong hash, double fraction) => fraction > 0 && hash < fraction * ulong.MaxValue;
 }

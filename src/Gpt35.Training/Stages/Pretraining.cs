@@ -17,18 +17,15 @@ public static class Pretraining
         var config = recipe.Model.ToConfig(tokenizer.VocabSize);
         config.Validate();
 
-        var documents = DataSplit.Read(recipe.Data, path => RecordReader.ReadText(path, context.Observer.Note), document => document);
-        var order = RandomStreams.Permutation(documents.Train.Count, RandomStreams.Key(recipe.Seed, RandomStream.Documents));
-        var train = TextWindows.Cut(order.Select(i => documents.Train[i]), tokenizer, config.MaxPositionEmbeddings,
-            fim: recipe.Fim is { } fim ? new FillInTheMiddle(fim.Rate, fim.SpmRate, RandomStreams.Key(recipe.Seed, RandomStream.FillInTheMiddle)) : null);
-        var heldout = TextWindows.Cut(documents.Heldout, tokenizer, config.MaxPositionEmbeddings, recipe.HeldoutTokens);
-        var plan = BatchPlan.ForSteps([.. train.Windows.Select(window => window.Ids.Length)], recipe.Batch, recipe.Steps, recipe.Seed);
+        using var text = PretrainingText.Read(recipe, tokenizer, context.Observer.Note);
+        var (train, heldout) = (text.Train, text.Heldout);
+        var plan = BatchPlan.ForSteps(train.Lengths, recipe.Batch, recipe.Steps, recipe.Seed);
 
         using var model = run.CheckpointFolder is { } checkpoint
             ? ModelFolder.Load(checkpoint, context.Pool).Model
             : Decoder.Create(config, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), context.Pool);
         context.Observer.Started("pretrain", plan.StepCount,
-            $"{model.Parameters.Count:N0} parameters, {documents.Train.Count:N0} documents with {train.Tokens:N0} tokens; {heldout.Tokens:N0} tokens held out.");
+            $"{model.Parameters.Count:N0} parameters, {text.TrainDocuments:N0} documents with {train.Tokens:N0} tokens; {heldout.Tokens:N0} tokens held out.");
 
         new LanguageModelTraining
         {
@@ -47,7 +44,7 @@ public static class Pretraining
         }.Go();
 
         run.Numbers["parameters"] = model.Parameters.Count;
-        run.Numbers["train_documents"] = documents.Train.Count;
+        run.Numbers["train_documents"] = text.TrainDocuments;
         run.Numbers["train_tokens_available"] = train.Tokens;
         if (heldout.Tokens > 0)
         {
