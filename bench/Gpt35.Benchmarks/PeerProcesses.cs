@@ -27,7 +27,7 @@ internal static class PeerProcesses
 
     /// <summary>This program again, with another verb, so that its memory is its own.</summary>
     public static Result RunSelf(params string[] arguments) =>
-        Start(".", Environment.ProcessPath!, [typeof(PeerProcesses).Assembly.Location, .. arguments], out var why) is { } output
+        Start(".", "dotnet", [typeof(PeerProcesses).Assembly.Location, .. arguments], out var why) is { } output
             ? JsonSerializer.Deserialize<Result>(output, Json)!
             : throw new InvalidOperationException(why);
 
