@@ -37,7 +37,7 @@ public sealed class LossTests
     public void A_pair_without_margin_costs_ln_2_and_pulls_with_half()
     {
         var gradient = new float[2];
-        var found = RewardLoss.Rankings([1, 1], [1, 2], [0, 2], prompts: 1, gradient);
+        var found = RewardLoss.Rankings([1, 1], [[[1, 2]]], prompts: 1, gradient);
         Assert.Equal(Ln2, found.Loss, 1e-12);
         Assert.Equal([-0.5f, 0.5f], gradient);
         Assert.Equal((1, 0), (found.Pairs, found.Correct));
@@ -47,7 +47,7 @@ public sealed class LossTests
     public void Three_ranked_completions_average_over_three_pairs()
     {
         // margins 1, 3, 2: softplus(-1) = 0.31326, softplus(-3) = 0.04859, softplus(-2) = 0.12693
-        var found = RewardLoss.Rankings([3, 2, 0], [1, 2, 3], [0, 3], 1, new float[3]);
+        var found = RewardLoss.Rankings([3, 2, 0], [[[1, 2, 3]]], 1, new float[3]);
         Assert.Equal((0.3132616875 + 0.0485873516 + 0.1269280110) / 3, found.Loss, 1e-9);
         Assert.Equal((3, 3), (found.Pairs, found.Correct));
     }
@@ -56,7 +56,7 @@ public sealed class LossTests
     public void Ties_are_dropped_and_the_mean_is_over_the_pairs_that_are_left()
     {
         var gradient = new float[3];
-        var found = RewardLoss.Rankings([0, 5, 0], [1, 1, 2], [0, 3], 1, gradient);      // pairs (0,2) and (1,2)
+        var found = RewardLoss.Rankings([0, 5, 0], [[[1, 1, 2]]], 1, gradient);      // pairs (0,2) and (1,2)
         Assert.Equal((Ln2 + Math.Log(1 + Math.Exp(-5))) / 2, found.Loss, 1e-9);
         Assert.Equal(2, found.Pairs);
         Assert.Equal(-0.25f, gradient[0]);
@@ -66,15 +66,27 @@ public sealed class LossTests
     public void A_prompt_of_ties_only_costs_nothing()
     {
         var gradient = new float[2];
-        Assert.Equal(default, RewardLoss.Rankings([1, 2], [1, 1], [0, 2], 1, gradient));
+        Assert.Equal(default, RewardLoss.Rankings([1, 2], [[[1, 1]]], 1, gradient));
         Assert.Equal([0f, 0f], gradient);
     }
 
     [Fact]
     public void Every_prompt_weighs_the_same_however_many_completions_it_has()
     {
-        var found = RewardLoss.Rankings([1, 1, 1, 1, 1], [1, 2, 1, 2, 3], [0, 2, 5], prompts: 2, new float[5]);
+        var found = RewardLoss.Rankings([1, 1, 1, 1, 1], [[[1, 2]], [[1, 2, 3]]], prompts: 2, new float[5]);
         Assert.Equal(Ln2, found.Loss, 1e-12);
+    }
+
+    [Fact]
+    public void Labellers_who_disagree_weigh_alike_and_cancel_out()
+    {
+        var gradient = new float[2];
+        // Two of three prefer the first: (2 softplus(-1) + softplus(1)) / 3 = (2 * 0.31326 + 1.31326) / 3
+        var found = RewardLoss.Rankings([1, 0], [[[1, 2], [1, 2], [2, 1]]], 1, gradient);
+        Assert.Equal((2 * 0.3132616875 + 1.3132616875) / 3, found.Loss, 1e-9);
+        Assert.Equal((3, 2), (found.Pairs, found.Correct));
+        RewardLoss.Rankings([1, 1], [[[1, 2], [2, 1]]], 1, gradient);
+        Assert.Equal([0f, 0f], gradient);
     }
 
     [Fact]
@@ -82,16 +94,16 @@ public sealed class LossTests
         Gen.Float[-3, 3].Array[5].Sample(drawn =>
         {
             var rewards = Snap(drawn);
-            int[] ranks = [2, 1, 3, 2, 1], starts = [0, 3, 5];
+            int[][][] ranks = [[[2, 1, 3], [1, 1, 2]], [[2, 1]]];
             var gradient = new float[5];
-            RewardLoss.Rankings(rewards, ranks, starts, 2, gradient);
-            Differences.AssertClose(Differences.Of(rewards, x => RewardLoss.Rankings(x, ranks, starts, 2, new float[5]).Loss), gradient);
+            RewardLoss.Rankings(rewards, ranks, 2, gradient);
+            Differences.AssertClose(Differences.Of(rewards, x => RewardLoss.Rankings(x, ranks, 2, new float[5]).Loss), gradient);
         }, iter: 50);
 
     [Fact]
     public void Huge_margins_do_not_overflow()
     {
-        var found = RewardLoss.Rankings([-1e4f, 1e4f], [1, 2], [0, 2], 1, new float[2]);
+        var found = RewardLoss.Rankings([-1e4f, 1e4f], [[[1, 2]]], 1, new float[2]);
         Assert.Equal(2e4, found.Loss, 1e-6);
     }
 

@@ -7,9 +7,9 @@ public sealed class RewardTrainingTests
     /// <summary>Completions that end in token 1 are better than those that end in 2, and those better than 3.</summary>
     private static readonly RankedPrompt[] Data =
     [
-        new([[0, 1], [0, 2], [4, 3]], [1, 2, 3]),
-        new([[0, 0, 3], [4, 1]], [2, 1]),
-        new([[3, 2], [1, 2], [2, 1], [0, 3]], [2, 2, 1, 4]),
+        RankedPrompt.Of([[0, 1], [0, 2], [4, 3]], [[1, 2, 3]]),
+        RankedPrompt.Of([[0, 0, 3], [4, 1]], [[2, 1]]),
+        RankedPrompt.Of([[3, 2], [1, 2], [2, 1], [0, 3]], [[2, 2, 1, 4]]),
     ];
 
     [Fact]
@@ -43,6 +43,20 @@ public sealed class RewardTrainingTests
         Assert.Equal(whole.Loss, parts.Loss, 1e-6);
         Assert.Equal((whole.Pairs, whole.Correct), (parts.Pairs, parts.Correct));
         Differences.AssertClose([.. one.TableGradient.ToArray().Select(x => (double)x)], three.TableGradient.ToArray(), 1e-6);
+    }
+
+    [Fact]
+    public void Completions_that_read_the_same_pass_once_and_count_as_often_as_they_came()
+    {
+        using var merged = new BigramModel(5, scalar: true);
+        using var apart = new BigramModel(5, scalar: true);
+        int[][] completions = [[0, 1], [0, 2], [0, 1]], ranks = [[1, 3, 1], [1, 2, 1]];
+        var once = RankedPrompt.Of(completions, ranks);
+        Assert.Equal([0, 1, 0], once.Which);
+        var one = RewardModeling.Accumulate(merged, [once], [0], microTokens: 100);
+        var other = RewardModeling.Accumulate(apart, [new RankedPrompt(completions, [0, 1, 2], ranks)], [0], microTokens: 100);
+        Assert.Equal(other, one);
+        Differences.AssertClose([.. apart.TableGradient.ToArray().Select(x => (double)x)], merged.TableGradient.ToArray(), 1e-6);
     }
 
     [Fact]

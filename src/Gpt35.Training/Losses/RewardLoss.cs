@@ -12,39 +12,52 @@ public static class RewardLoss
     /// <summary>
     /// −1/C(K,2) Σ log σ(r_w − r_l) for every prompt, averaged over the prompts of the step (Ouyang et al. 2022, eq. 1).
     /// All pairs of a prompt come from one batch, so that each completion passes through the model once and none is fitted K − 1 times.
-    /// Ties are dropped (section 3.5 there); C(K,2) then counts the pairs that are left.
+    /// Ties are dropped (section 3.5 there); C(K,2) then counts the pairs that are left. Where several labellers ranked the same completions,
+    /// the prompt's loss is the mean over their rankings.
     /// </summary>
     /// <param name="rewards">Reward of each completion, prompts end to end, (C,).</param>
-    /// <param name="ranks">Rank of each, 1 best, (C,).</param>
-    /// <param name="starts">Where each prompt's completions start, and C at the end, (P + 1,).</param>
+    /// <param name="ranks">Rank of each completion of each prompt in each ranking of it, 1 best, (P, rankings, K).</param>
     /// <param name="prompts">Prompts of the whole optimizer step; P when it is one micro-batch.</param>
     /// <param name="dRewards">Receives ∂loss/∂rewards, (C,).</param>
-    public static RankingLoss Rankings(ReadOnlySpan<float> rewards, ReadOnlySpan<int> ranks, ReadOnlySpan<int> starts, int prompts, Span<float> dRewards)
+    public static RankingLoss Rankings(ReadOnlySpan<float> rewards, IReadOnlyList<int[][]> ranks, int prompts, Span<float> dRewards)
+    {
+        Maths.SameLength(rewards.Length, dRewards.Length, nameof(dRewards));
+        Maths.SameLength(rewards.Length, ranks.Sum(rankings => rankings[0].Length), nameof(ranks));
+        dRewards.Clear();
+        var total = new RankingLoss();
+        var start = 0;
+        foreach (var rankings in ranks)
+        {
+            foreach (var ranking in rankings)
+            {
+                var found = Ranking(rewards.Slice(start, ranking.Length), ranking, 1.0 / prompts / rankings.Length, dRewards.Slice(start, ranking.Length));
+                total = new RankingLoss(total.Loss + found.Loss, total.Pairs + found.Pairs, total.Correct + found.Correct);
+            }
+            start += rankings[0].Length;
+        }
+        return total;
+    }
+
+    /// <summary>The loss of one ranking times <paramref name="share"/>; its gradient is added to <paramref name="dRewards"/>.</summary>
+    private static RankingLoss Ranking(ReadOnlySpan<float> rewards, ReadOnlySpan<int> ranks, double share, Span<float> dRewards)
     {
         Maths.SameLength(rewards.Length, ranks.Length, nameof(ranks));
-        Maths.SameLength(rewards.Length, dRewards.Length, nameof(dRewards));
-        dRewards.Clear();
         double loss = 0;
-        int pairs = 0, correct = 0;
-        for (var p = 0; p + 1 < starts.Length; p++)
+        var correct = 0;
+        var pairs = DecidedPairs(ranks);
+        var weight = share / Math.Max(pairs, 1);
+        for (var better = 0; better < ranks.Length; better++)
         {
-            var decided = DecidedPairs(ranks[starts[p]..starts[p + 1]]);
-            if (decided == 0) continue;
-            var weight = 1.0 / decided / prompts;
-            for (var better = starts[p]; better < starts[p + 1]; better++)
+            for (var worse = 0; worse < ranks.Length; worse++)
             {
-                for (var worse = starts[p]; worse < starts[p + 1]; worse++)
-                {
-                    if (ranks[better] >= ranks[worse]) continue;
-                    double margin = rewards[better] - rewards[worse];
-                    loss += weight * Maths.Softplus(-margin);              // −log σ(margin)
-                    var slope = (float)(weight * Maths.Sigmoid(-margin));
-                    dRewards[better] -= slope;
-                    dRewards[worse] += slope;
-                    if (margin > 0) correct++;
-                }
+                if (ranks[better] >= ranks[worse]) continue;
+                double margin = rewards[better] - rewards[worse];
+                loss += weight * Maths.Softplus(-margin);              // −log σ(margin)
+                var slope = (float)(weight * Maths.Sigmoid(-margin));
+                dRewards[better] -= slope;
+                dRewards[worse] += slope;
+                if (margin > 0) correct++;
             }
-            pairs += decided;
         }
         return new RankingLoss(loss, pairs, correct);
     }

@@ -17,7 +17,7 @@ public static class RewardModeling
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var model = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool).Model
-            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), recipe.ExtraLayers);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
@@ -28,6 +28,7 @@ public static class RewardModeling
         if (train.Count == 0)
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} rankings has two differently ranked completions that fit into the context of {window} tokens.");
         var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
+        var lmMix = recipe.LmMix is { } options ? LanguageModelMix.Read(options, plan.StepCount, recipe.Seed, format, tokenizer, window, context.Observer.Note) : null;
         context.Observer.Started("reward", plan.StepCount,
             $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Measure(model, heldout, recipe.MicroTokens), "before");
@@ -37,7 +38,7 @@ public static class RewardModeling
         var schedule = new LearningRateSchedule(recipe.Optimizer, plan.StepCount);
         run.Loop(plan.StepCount, recipe.CheckpointEvery, step =>
         {
-            var metrics = Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step));
+            var metrics = Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step), () => lmMix?.Accumulate(model, step, recipe.MicroTokens));
             if (heldout.Count > 0 && recipe.EvalEvery > 0 && (step + 1) % recipe.EvalEvery == 0)
                 (metrics["heldout_loss"], metrics["heldout_accuracy"], _) = Measure(model, heldout, recipe.MicroTokens);
             return metrics;
@@ -63,17 +64,19 @@ public static class RewardModeling
     }
 
     private static OrderedDictionary<string, double> Step(
-        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
+        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate, Func<double?> addLanguageModelLoss)
     {
         var found = Accumulate(model, data, prompts, microTokens);
-        return new OrderedDictionary<string, double>
+        var metrics = new OrderedDictionary<string, double>
         {
             ["loss"] = found.Loss,
             ["accuracy"] = found.Correct / (double)found.Pairs,
             ["lr"] = learningRate,
-            ["gradient_norm"] = optimizer.Step(learningRate),
             ["tokens"] = prompts.Sum(prompt => data[prompt].TokenCount),
         };
+        if (addLanguageModelLoss() is { } loss) metrics["lm_loss"] = loss;
+        metrics["gradient_norm"] = optimizer.Step(learningRate);
+        return metrics;
     }
 
     /// <summary>Adds the gradient of the mean ranking loss over <paramref name="prompts"/>; all completions of a prompt are in one micro-batch.</summary>
@@ -82,16 +85,39 @@ public static class RewardModeling
         var total = new RankingLoss();
         foreach (var group in BatchPlan.MicroBatches(prompts, prompt => data[prompt].TokenCount, microTokens))
         {
-            var (batch, ranks, starts) = Batch(data, group);
-            var rewards = model.Forward(batch, new ForwardRequest { Scalars = true, ForBackward = true }).Scalars;    // (C,)
-            var gradient = ArrayPool<float>.Shared.Rent(rewards.Length);
-            var dRewards = gradient.AsSpan(0, rewards.Length);
-            var found = RewardLoss.Rankings(rewards, ranks, starts, prompts.Count, dRewards);
-            model.Backward(new TokenGradients { Scalars = dRewards });
+            var batch = Batch(data, group);
+            var scores = model.Forward(batch, new ForwardRequest { Scalars = true, ForBackward = true }).Scalars;     // (U,)
+            var gradient = ArrayPool<float>.Shared.Rent(scores.Length);
+            var dScores = gradient.AsSpan(0, scores.Length);
+            var found = RankingGradient(scores, [.. group.Select(prompt => data[prompt])], prompts.Count, dScores);
+            model.Backward(new TokenGradients { Scalars = dScores });
             ArrayPool<float>.Shared.Return(gradient);
             total = new RankingLoss(total.Loss + found.Loss, total.Pairs + found.Pairs, total.Correct + found.Correct);
         }
         return total;
+    }
+
+    /// <summary>The ranking loss of some prompts and its gradient with respect to the score of each different completion, (U,).</summary>
+    private static RankingLoss RankingGradient(ReadOnlySpan<float> scores, RankedPrompt[] prompts, int promptsOfStep, Span<float> dScores)
+    {
+        var rewards = new List<float>();                                                                              // (C,)
+        var start = 0;
+        foreach (var prompt in prompts)
+        {
+            rewards.AddRange(prompt.OfCompletions(scores.Slice(start, prompt.Sequences.Length)));
+            start += prompt.Sequences.Length;
+        }
+        var dRewards = new float[rewards.Count];
+        var loss = RewardLoss.Rankings(rewards.ToArray(), [.. prompts.Select(prompt => prompt.Rankings)], promptsOfStep, dRewards);
+        dScores.Clear();
+        int from = 0, to = 0;
+        foreach (var prompt in prompts)
+        {
+            prompt.AddToSequences(dRewards.AsSpan(from, prompt.Which.Length), dScores.Slice(to, prompt.Sequences.Length));
+            from += prompt.Which.Length;
+            to += prompt.Sequences.Length;
+        }
+        return loss;
     }
 
     /// <summary>Loss, pair accuracy and the margin r_w − r_l of every pair.</summary>
@@ -102,10 +128,11 @@ public static class RewardModeling
         foreach (var prompt in Scored(model, data, microTokens))
         {
             var unused = new float[prompt.Rewards.Length];
-            loss += RewardLoss.Rankings(prompt.Rewards, prompt.Prompt.Ranks, [0, unused.Length], data.Count, unused).Loss;
-            for (var i = 0; i < unused.Length; i++)
-                for (var j = 0; j < unused.Length; j++)
-                    if (prompt.Prompt.Ranks[i] < prompt.Prompt.Ranks[j]) margins.Add(prompt.Rewards[i] - prompt.Rewards[j]);
+            loss += RewardLoss.Rankings(prompt.Rewards, [prompt.Prompt.Rankings], data.Count, unused).Loss;
+            foreach (var ranks in prompt.Prompt.Rankings)
+                for (var i = 0; i < ranks.Length; i++)
+                    for (var j = 0; j < ranks.Length; j++)
+                        if (ranks[i] < ranks[j]) margins.Add(prompt.Rewards[i] - prompt.Rewards[j]);
         }
         return (loss, margins.Count(margin => margin > 0) / (double)margins.Count, [.. margins]);
     }
@@ -145,16 +172,12 @@ public static class RewardModeling
         numbers[$"heldout_accuracy_{when}"] = found.Accuracy;
     }
 
-    private static (TokenBatch Batch, int[] Ranks, int[] Starts) Batch(IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts)
+    private static TokenBatch Batch(IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts)
     {
         var builder = new TokenBatchBuilder();
-        var starts = new List<int> { 0 };
         foreach (var prompt in prompts)
-        {
             foreach (var sequence in data[prompt].Sequences) builder.AddLast(sequence);
-            starts.Add(builder.SequenceCount);
-        }
-        return (builder.Build(), [.. prompts.SelectMany(prompt => data[prompt].Ranks)], [.. starts]);
+        return builder.Build();
     }
 
     private static IEnumerable<(RankedPrompt Prompt, float[] Rewards)> Scored(ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens)
@@ -163,8 +186,8 @@ public static class RewardModeling
         var start = 0;
         foreach (var prompt in data)
         {
-            yield return (prompt, rewards[start..(start + prompt.Ranks.Length)]);
-            start += prompt.Ranks.Length;
+            yield return (prompt, prompt.OfCompletions(rewards.AsSpan(start, prompt.Sequences.Length)));
+            start += prompt.Sequences.Length;
         }
     }
 
@@ -173,8 +196,8 @@ public static class RewardModeling
         from i in Enumerable.Range(0, scored.Rewards.Length)
         select new JsonObject
         {
-            ["text"] = tokenizer.Decode(scored.Prompt.Sequences[i], includeSpecial: true),
-            ["rank"] = scored.Prompt.Ranks[i],
+            ["text"] = tokenizer.Decode(scored.Prompt.Sequences[scored.Prompt.Which[i]], includeSpecial: true),
+            ["mean_rank"] = scored.Prompt.Rankings.Average(ranks => ranks[i]),
             ["score"] = scored.Rewards[i] + bias,
         };
 }
