@@ -124,6 +124,8 @@ public sealed unsafe partial class Decoder
     {
         if (batch.ScoredCount == 0)
             throw new ArgumentException("The batch scores no position, so there is nothing to compute.", nameof(batch));
+        if ((what.LogProb || what.Entropy) && Config.NumScalars > 0)
+            throw new InvalidOperationException("This model has a scalar head in place of the vocabulary projection; ask it for Scalars.");
         if (what.Scalars && Config.NumScalars == 0)
             throw new InvalidOperationException("This model has no scalar head; make one with CloneWithHead.");
         for (var i = 0; i < batch.SequenceCount; i++)

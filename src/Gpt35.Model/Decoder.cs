@@ -39,9 +39,9 @@ public sealed unsafe partial class Decoder : ITrainableModel
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
     /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model.
     /// </summary>
-    public Decoder CloneWithHead(int scalars, ulong seed, int extraLayers = 0)
+    public Decoder CloneWithHead(int scalars, ulong seed)
     {
-        var clone = Create(Config with { NumScalars = scalars, NumHiddenLayers = Config.NumHiddenLayers + extraLayers }, seed, pool);
+        var clone = Create(Config with { NumScalars = scalars }, seed, pool);
         clone.Parameters.CopyFrom(Parameters);
         return clone;
     }

@@ -17,12 +17,6 @@ public sealed record RewardRecipe
     /// <summary>Demonstrations on which the reward shall average 0; with none the bias stays 0.</summary>
     public IReadOnlyList<string> Demonstrations { get; init; } = [];
 
-    /// <summary>Demonstrations whose language-model loss is added, so that what the model knows is not forgotten for a manner of judging; left out, the ranking loss stands alone.</summary>
-    public LanguageModelMixOptions? LmMix { get; init; }
-
-    [Range(0, 64)]
-    public int ExtraLayers { get; init; }
-
     /// <summary>Prompts per optimizer step, each with all its completions.</summary>
     [Range(1, int.MaxValue)]
     public int PromptsPerStep { get; init; } = 64;
@@ -44,19 +38,4 @@ public sealed record RewardRecipe
     /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
     [Range(0, int.MaxValue)]
     public int CheckpointEvery { get; init; }
-}
-
-/// <summary>A language-model loss beside the ranking loss (Yang et al. 2024, "Regularizing hidden states enables learning generalizable reward model": the term for text generation).</summary>
-public sealed record LanguageModelMixOptions
-{
-    /// <summary>Demonstrations; their answers are trained on.</summary>
-    public required IReadOnlyList<string> Train { get; init; }
-
-    /// <summary>Weight of the loss, mean over its tokens.</summary>
-    [Range(0.0, 1e6)]
-    public double Coef { get; init; } = 1;
-
-    /// <summary>Tokens of demonstrations per optimizer step.</summary>
-    [Range(1, int.MaxValue)]
-    public int Tokens { get; init; } = 1024;
 }

@@ -17,7 +17,7 @@ public static class RewardModeling
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var model = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool).Model
-            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), recipe.ExtraLayers);
+            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
@@ -28,7 +28,6 @@ public static class RewardModeling
         if (train.Count == 0)
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} rankings has two differently ranked completions that fit into the context of {window} tokens.");
         var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
-        var lmMix = recipe.LmMix is { } options ? LanguageModelMix.Read(options, plan.StepCount, recipe.Seed, format, tokenizer, window, context.Observer.Note) : null;
         context.Observer.Started("reward", plan.StepCount,
             $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Measure(model, heldout, recipe.MicroTokens), "before");
@@ -38,7 +37,7 @@ public static class RewardModeling
         var schedule = new LearningRateSchedule(recipe.Optimizer, plan.StepCount);
         run.Loop(plan.StepCount, recipe.CheckpointEvery, step =>
         {
-            var metrics = Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step), () => lmMix?.Accumulate(model, step, recipe.MicroTokens));
+            var metrics = Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step));
             if (heldout.Count > 0 && recipe.EvalEvery > 0 && (step + 1) % recipe.EvalEvery == 0)
                 (metrics["heldout_loss"], metrics["heldout_accuracy"], _) = Measure(model, heldout, recipe.MicroTokens);
             return metrics;
@@ -64,19 +63,17 @@ public static class RewardModeling
     }
 
     private static OrderedDictionary<string, double> Step(
-        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate, Func<double?> addLanguageModelLoss)
+        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
     {
         var found = Accumulate(model, data, prompts, microTokens);
-        var metrics = new OrderedDictionary<string, double>
+        return new OrderedDictionary<string, double>
         {
             ["loss"] = found.Loss,
             ["accuracy"] = found.Correct / (double)found.Pairs,
             ["lr"] = learningRate,
+            ["gradient_norm"] = optimizer.Step(learningRate),
             ["tokens"] = prompts.Sum(prompt => data[prompt].TokenCount),
         };
-        if (addLanguageModelLoss() is { } loss) metrics["lm_loss"] = loss;
-        metrics["gradient_norm"] = optimizer.Step(learningRate);
-        return metrics;
     }
 
     /// <summary>Adds the gradient of the mean ranking loss over <paramref name="prompts"/>; all completions of a prompt are in one micro-batch.</summary>
