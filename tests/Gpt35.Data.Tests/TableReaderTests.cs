@@ -144,6 +144,35 @@ public sealed class TableReaderTests : IDisposable
         ], RowSource.Read(path).Select(row => row.Value.GetRawText().Replace("\\u00E9", "é", StringComparison.Ordinal)));
     }
 
+    /// <summary>The library alone does not come back from some of these: see docs/decisions.md.</summary>
+    [Theory]
+    [InlineData(0x01)]
+    [InlineData(0xF9)]
+    public void A_footer_with_any_wrong_byte_gives_rows_or_one_message(byte wrong)
+    {
+        var length = BitConverter.ToInt32(FromDuckDb, FromDuckDb.Length - 8);
+        for (var at = FromDuckDb.Length - 8 - length; at < FromDuckDb.Length; at++)
+        {
+            var path = folder.File("f.parquet", [.. FromDuckDb[..at], wrong, .. FromDuckDb[(at + 1)..]]);
+            try
+            {
+                RecordReader.ReadRankings(path).Count();
+            }
+            catch (InvalidDataException error)
+            {
+                Assert.StartsWith(path, error.Message);
+            }
+        }
+    }
+
+    [Fact]
+    public void Structures_nested_without_end_in_a_footer_are_an_error()
+    {
+        byte[] footer = [.. Enumerable.Repeat((byte)0x1C, 100_000)];
+        var path = folder.File("n.parquet", [.. "PAR1"u8, .. footer, .. BitConverter.GetBytes(footer.Length), .. "PAR1"u8]);
+        Assert.StartsWith($"{path}:row 1: found", Assert.Throws<InvalidDataException>(() => RecordReader.Recognize(path)).Message);
+    }
+
     [Fact]
     public void Text_in_Parquet_that_is_not_UTF8_is_an_error_and_not_replaced()
     {
