@@ -6,23 +6,25 @@ namespace Gpt35.Data;
 /// <summary>Reads turns out of a column: plain text, a transcript, or a list of messages in OpenAI's or ShareGPT's spelling.</summary>
 internal static partial class Turns
 {
+    private static readonly string[] ToolFields = ["tool_calls", "function_call"];
+
     /// <summary>A prompt: text is one user turn, or a transcript when it begins like one.</summary>
     public static IReadOnlyList<Message> Prompt(in Row row, string column)
     {
-        if (row.Value.GetProperty(column).ValueKind != JsonValueKind.String) return WithoutAnswer(Conversation(row, column));
+        if (row.Get(column).ValueKind != JsonValueKind.String) return WithoutAnswer(Conversation(row, column));
         var text = String(row, column);
         return Transcript(text) is { } turns ? WithoutAnswer(turns) : [Message.User(text)];
     }
 
     /// <summary>What answers a prompt: text is one assistant turn.</summary>
     public static IReadOnlyList<Message> Answer(in Row row, string column) =>
-        row.Value.GetProperty(column).ValueKind == JsonValueKind.String ? [Message.Assistant(String(row, column))] : Conversation(row, column);
+        row.Get(column).ValueKind == JsonValueKind.String ? [Message.Assistant(String(row, column))] : Conversation(row, column);
 
     /// <summary>One side of a preference pair: the answer and, where the column holds it too, the prompt.</summary>
     public static (IReadOnlyList<Message>? Prompt, string Text) Candidate(in Row row, string column)
     {
         IReadOnlyList<Message>? turns;
-        if (row.Value.GetProperty(column).ValueKind == JsonValueKind.String)
+        if (row.Get(column).ValueKind == JsonValueKind.String)
         {
             var text = String(row, column);
             turns = Transcript(text);
@@ -41,18 +43,18 @@ internal static partial class Turns
     /// <summary>A list of {"role", "content"} (OpenAI) or {"from", "value"} (ShareGPT).</summary>
     public static IReadOnlyList<Message> Conversation(in Row row, string column)
     {
-        var list = row.Value.GetProperty(column);
+        var list = row.List(column);
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0)
-            throw row.Fault($"\"{column}\" that is {(list.ValueKind == JsonValueKind.Array ? "an empty list" : "neither text nor a list")}", "a list of {\"role\": …, \"content\": …}", "Correct this row");
+            throw row.Fault($"\"{column}\" that is {list.ValueKind switch { JsonValueKind.Array => "an empty list", JsonValueKind.String => "text and no list", _ => "neither text nor a list" }}", "a list of {\"role\": …, \"content\": …}", "Correct this row");
         var messages = new List<Message>();
         foreach (var item in list.EnumerateArray())
-            messages.Add(new Message(RoleOf(row, Field(row, column, item, "role", "from")), Field(row, column, item, "content", "value")));
+            messages.Add(Turn(row, column, item));
         return messages;
     }
 
     public static string String(in Row row, string column)
     {
-        var value = row.Value.GetProperty(column);
+        var value = row.Get(column);
         return value.ValueKind == JsonValueKind.String
             ? value.GetString()!
             : throw row.Fault($"\"{column}\" that is a JSON {value.ValueKind.ToString().ToLowerInvariant()}", "text", "Correct this row");
@@ -80,18 +82,42 @@ internal static partial class Turns
     [GeneratedRegex(@"\n\n(Human|Assistant):")]
     private static partial Regex TurnStart();
 
-    private static string Field(in Row row, string column, JsonElement item, string name, string otherName)
+    private static Message Turn(Row row, string column, JsonElement turn)
     {
-        if (item.ValueKind == JsonValueKind.Object && (item.TryGetProperty(name, out var value) || item.TryGetProperty(otherName, out value)) && value.ValueKind == JsonValueKind.String)
-            return value.GetString()!;
-        throw row.Fault($"a turn of \"{column}\" without \"{name}\" as text", "{\"role\": …, \"content\": …}", "Correct this row");
+        if (turn.ValueKind != JsonValueKind.Object) throw row.Fault($"a turn of \"{column}\" that is no object", "{\"role\": …, \"content\": …}", "Correct this row");
+        var role = RoleOf(row, Field(turn, "role", "from") is { ValueKind: JsonValueKind.String } name ? name.GetString()! : throw NoText(row, column, "role"));
+        foreach (var call in ToolFields)
+            if (Field(turn, call, call).ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null)) throw Tools(row, $"a turn with \"{call}\"");
+        var content = Field(turn, "content", "value");
+        return new Message(role, content.ValueKind switch
+        {
+            JsonValueKind.String => content.GetString()!,
+            JsonValueKind.Array => string.Concat(content.EnumerateArray().Select(part => Part(part) ?? throw NoText(row, column, "content"))),
+            _ => throw NoText(row, column, "content"),
+        });
     }
+
+    /// <summary>The text of a part of a content in parts; null of an image or a sound.</summary>
+    private static string? Part(JsonElement part) =>
+        part.ValueKind == JsonValueKind.Object && part.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+
+    /// <summary>A field in OpenAI's or ShareGPT's spelling; tables that hold both have null in one.</summary>
+    private static JsonElement Field(JsonElement turn, string name, string otherName) =>
+        turn.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value
+        : turn.TryGetProperty(otherName, out value) ? value : default;
+
+    private static InvalidDataException NoText(in Row row, string column, string field) =>
+        row.Fault($"a turn of \"{column}\" without \"{field}\" as text", "{\"role\": …, \"content\": …}", "Correct this row");
+
+    private static InvalidDataException Tools(in Row row, string found) =>
+        row.Fault(found, "\"system\", \"user\" or \"assistant\", who speak text; calls of tools have no place in the chat formats", "Rename or drop the turn, or drop the conversation");
 
     private static Role RoleOf(in Row row, string role) => role switch
     {
         "system" or "developer" => Role.System,
         "user" or "human" => Role.User,
         "assistant" or "gpt" => Role.Assistant,
+        "tool" or "function" => throw Tools(row, $"the role \"{role}\""),
         _ => throw row.Fault($"the role \"{role}\"", "\"system\", \"user\" or \"assistant\"", "Rename or drop the turn"),
     };
 }

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using ZstdSharp;
 
 namespace Gpt35.Data.Tests;
 
@@ -15,10 +16,16 @@ internal sealed class TemporaryFolder : IDisposable
     public string File(string name, byte[] content)
     {
         using var stream = System.IO.File.Create(Path(name));
-        if (name.EndsWith(".gz", StringComparison.Ordinal))
+        if (name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase))
         {
             using var gzip = new GZipStream(stream, CompressionLevel.Fastest);
             gzip.Write(content);
+        }
+        else if (name.EndsWith(".zst", StringComparison.Ordinal))
+        {
+            using var zstandard = new CompressionStream(stream);
+            zstandard.SetParameter(ZstdSharp.Unsafe.ZSTD_cParameter.ZSTD_c_checksumFlag, 1);     // as the zstd command does
+            zstandard.Write(content);
         }
         else stream.Write(content);
         return Path(name);
