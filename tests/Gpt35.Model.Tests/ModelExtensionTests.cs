@@ -77,7 +77,7 @@ public sealed class ModelExtensionTests(ITestOutputHelper output)
     private static TokenBatch Batch(ulong key, int length)
     {
         var builder = new TokenBatchBuilder();
-        for (var i = 0; i < 2048 / length; i++) builder.AddCompletion(Document(CounterRandom.Hash(key, (ulong)i), length), 1);
+        for (var i = 0; i < 1536 / length; i++) builder.AddCompletion(Document(CounterRandom.Hash(key, (ulong)i), length), 1);
         return builder.Build();
     }
 
