@@ -29,6 +29,14 @@ public static class JsonlWriter
         json.WriteEndArray();
     });
 
+    /// <summary>Rows {"prompt": [messages], "completion": …, "label": true or false}.</summary>
+    public static void WriteUnpaired(string path, IEnumerable<Unpaired> rows) => Write(path, rows, static (json, row) =>
+    {
+        Messages(json, "prompt", row.Prompt);
+        json.WriteString("completion", row.Completion);
+        json.WriteBoolean("label", row.Desirable);
+    });
+
     /// <summary>Rows {"prompt": [messages]}.</summary>
     public static void WritePrompts(string path, IEnumerable<PromptRecord> prompts) =>
         Write(path, prompts, static (json, row) => Messages(json, "prompt", row.Messages));

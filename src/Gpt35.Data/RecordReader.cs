@@ -49,6 +49,29 @@ public static class RecordReader
         return DataFile.IsPlainText(path) ? PromptLines(path) : Rows(path, RowShapes.Prompt, warn);
     }
 
+    /// <summary>
+    /// Rows with a prompt, a completion and a "label": thumbs up (true, 1, "up", "good", "true") or down. Rows whose completion is empty are left out.
+    /// </summary>
+    public static IEnumerable<Unpaired> ReadUnpaired(string path, Action<string>? warn = null)
+    {
+        RequireRows(path, "rated completions as rows, for example {\"prompt\": …, \"completion\": …, \"label\": true} per line");
+        return Rows(path, RowShapes.Unpaired, warn);
+    }
+
+    /// <summary>
+    /// What the file is best used as, told by the columns of its first row; a .txt file is text. Rows may be good for more: every row of another kind
+    /// also has a prompt.
+    /// </summary>
+    /// <exception cref="InvalidDataException">No known kind; the message names the columns found and what the nearest kind misses.</exception>
+    public static RecordKind Recognize(string path)
+    {
+        DataFile.Require(path);
+        if (DataFile.IsPlainText(path)) return RecordKind.Text;
+        foreach (var row in JsonRows.Read(path))
+            return Shape.All.FirstOrDefault(shape => shape.Fits(row))?.Kind ?? throw Shape.Unknown(row, null);
+        throw Empty(path, "at least one row");
+    }
+
     private static void RequireRows(string path, string expected)
     {
         DataFile.Require(path);

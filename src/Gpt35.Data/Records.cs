@@ -11,3 +11,6 @@ public sealed record Ranking(IReadOnlyList<Message> Prompt, IReadOnlyList<string
 
 /// <summary>A prompt and one answer to it, as a model or a person gave it.</summary>
 public sealed record CompletionRecord(IReadOnlyList<Message> Prompt, string Completion);
+
+/// <summary>A prompt and one completion that was liked (thumbs up) or not (thumbs down), as KTO learns from them (Ethayarajh et al. 2024).</summary>
+public sealed record Unpaired(IReadOnlyList<Message> Prompt, string Completion, bool Desirable) : DataRecord;

@@ -52,6 +52,19 @@ internal static class RowShapes
         return new Ranking(chosen.Prompt ?? PromptOf(row), [chosen.Text, rejected.Text], [1, 2]);
     }
 
+    public static Unpaired? Unpaired(in Row row, out string reason)
+    {
+        reason = "the completion is empty";
+        if (!row.Has("label")) throw Shape.Unknown(row, RecordKind.Unpaired);
+        IReadOnlyList<Message>? prompt;
+        string completion;
+        if (HasPrompt(row) && Find(row, Shape.AnswerColumns, out var answer)) (prompt, completion) = (PromptOf(row), Turns.Candidate(row, answer).Text);
+        else if (Find(row, Shape.ConversationColumns, out var conversation)) (prompt, completion) = Turns.Candidate(row, conversation);
+        else throw Shape.Unknown(row, RecordKind.Unpaired);
+        if (prompt is null) throw row.Fault("a rated answer without a prompt", "the turns before it", "Add the prompt");
+        return string.IsNullOrWhiteSpace(completion) ? null : new Unpaired(prompt, completion, Thumb(row));
+    }
+
     public static PromptRecord? Prompt(in Row row, out string reason)
     {
         reason = "there is no user turn to answer";
@@ -76,6 +89,19 @@ internal static class RowShapes
             throw row.Fault($"{completions.Count} completions and {ranks.Count} ranks", "two or more completions and as many ranks", "Correct this row");
         reason = "all completions have the same rank";
         return ranks.All(rank => rank == ranks[0]) ? null : new Ranking(PromptOf(row), completions, ranks);
+    }
+
+    /// <summary>Thumbs up or down, in the spellings that files have for it.</summary>
+    private static bool Thumb(in Row row)
+    {
+        var value = row.Value.GetProperty("label");
+        var text = value.ValueKind == JsonValueKind.String ? Turns.String(row, "label").Trim().ToLowerInvariant() : value.GetRawText();
+        return text switch
+        {
+            "true" or "1" or "up" or "good" => true,
+            "false" or "0" or "down" or "bad" => false,
+            _ => throw row.Fault($"the label {value.GetRawText()}", "true or false, 1 or 0, \"up\" or \"down\", \"good\" or \"bad\"", "Correct \"label\""),
+        };
     }
 
     private static bool HasPrompt(in Row row) => row.Has("prompt") || row.Has("instruction");
