@@ -38,6 +38,8 @@ public enum FindingKind
     Refused,
     /// <summary>Readers leave the row out: an empty answer, two completions that are the same text.</summary>
     TeachesNothing,
+    /// <summary>An answer that is not the last, or one of several, is empty.</summary>
+    EmptyAnswer,
     /// <summary>The chat format cannot write the turns down.</summary>
     NotInFormat,
     /// <summary>No token would be trained on.</summary>

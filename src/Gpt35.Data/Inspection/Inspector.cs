@@ -104,6 +104,11 @@ public sealed class Inspector
             Find(FindingKind.Contaminated, "words of a test", $"{row.Place} has \"{Quote(overlap.Words)}\" of {overlap.Test}");
             removed.Add(index);
         }
+        if (Answers(row.Record!).Any(string.IsNullOrWhiteSpace))
+        {
+            Find(FindingKind.EmptyAnswer, "one of several answers is empty", row.Place);
+            removed.Add(index);
+        }
         if (looked.Rendered is not { } sequences)
         {
             Find(FindingKind.NotInFormat, looked.Problem!, row.Place);
@@ -130,13 +135,16 @@ public sealed class Inspector
         _ => [],
     };
 
+    private static IEnumerable<string> Answers(DataRecord record) =>
+        record is Ranking ranking ? ranking.Completions : record is Demonstration demonstration ? demonstration.Messages.Where(message => message.Role == Role.Assistant).Select(message => message.Content) : [];
+
     private void LookForDuplicates()
     {
         var seen = new ExactDuplicates();
         foreach (var (index, record) in Records().Index())
             if (seen.Add(RecordTexts.Identity(record)) is { } first)
             {
-                Find(FindingKind.Duplicate, "the same as an earlier row", $"{PlaceOf(record, index)} repeats record {first + 1}");
+                Find(FindingKind.Duplicate, "the same as an earlier row", $"{PlaceOf(record, index)} (record {index + 1}) repeats record {first + 1}");
                 removed.Add(index);
             }
     }
