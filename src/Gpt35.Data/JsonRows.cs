@@ -1,37 +1,50 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
 namespace Gpt35.Data;
 
-/// <summary>One JSON object of a data file and where it starts. Valid until the next row is asked for.</summary>
-internal readonly record struct Row(JsonElement Value, string File, int Line)
-{
-    /// <summary>Whether the row has that column with a value other than null.</summary>
-    public bool Has(string column) => Value.TryGetProperty(column, out var value) && value.ValueKind != JsonValueKind.Null;
-
-    /// <summary>The columns of the row, for messages.</summary>
-    public string Columns => string.Join(", ", Value.EnumerateObject().Select(property => $"\"{property.Name}\"").DefaultIfEmpty("none"));
-
-    public InvalidDataException Fault(string found, string expected, string remedy) => JsonRows.Fault(File, Line, found, expected, remedy);
-}
-
-/// <summary>The objects of a JSONL file (one per line) or of a JSON array, one at a time. Which of the two is told by the first character.</summary>
+/// <summary>
+/// The rows of a JSON file, one at a time: one object per line, or one array of objects, or an object over several lines in which the rows
+/// stand in lists under headings. Which of these is told by the first character and line. A row that is a string is the text of a row {"text": …}.
+/// </summary>
 internal static class JsonRows
 {
+    /// <summary>Headings within headings.</summary>
+    private const int MaxHeadings = 16;
+
+    // JSON leaves open which of two columns of one name counts; we do not guess.
+    public static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
     public static IEnumerable<Row> Read(string path)
     {
         using var file = DataFile.Open(path);
-        int first;
-        do first = file.Read(); while (first >= 0 && char.IsWhiteSpace((char)first));
+        using var strings = new RowBuilder(path, "line");
+        var first = SkipBlanks(file);
         if (first < 0) yield break;
-        foreach (var (json, line) in first == '[' ? Elements(file, path) : Lines(file, (char)first))
+        var (rows, expected) = first switch
         {
-            using var document = Parse(json, path, line, first == '[' ? "a JSON array of objects" : "one JSON object per line");
-            yield return new Row(document.RootElement, path, line);
+            '[' => (Elements(file, path), "a JSON array of objects"),
+            '{' when IsSpread(path) => (Lists(file, path, MaxHeadings), "lists of objects"),
+            _ => (Lines(file, (char)first), "one JSON object per line"),
+        };
+        foreach (var (json, line) in rows)
+        {
+            using var document = Parse(json, path, line, expected);
+            if (document.RootElement.ValueKind == JsonValueKind.String && first != '"')
+                yield return strings.Build(line, row => document.RootElement.WriteTo(Named(row)));
+            else if (document.RootElement.ValueKind == JsonValueKind.Object) yield return new Row(document.RootElement, path, "line", line);
+            else throw Fault(path, line, $"a JSON {document.RootElement.ValueKind.ToString().ToLowerInvariant()}", expected, "Correct this line");
+        }
+
+        static Utf8JsonWriter Named(Utf8JsonWriter row)
+        {
+            row.WritePropertyName("text");
+            return row;
         }
     }
 
-    private static IEnumerable<(string Json, int Line)> Lines(DataFile file, char first)
+    private static IEnumerable<(string Json, long Line)> Lines(DataFile file, char first)
     {
         var line = file.NextLine;
         for (var text = first + file.ReadLine(); text is not null; text = file.ReadLine())
@@ -41,11 +54,60 @@ internal static class JsonRows
         }
     }
 
+    /// <summary>Whether the object that a file begins with is one over several lines: its first line is no JSON, and its name does not promise a row on each.</summary>
+    private static bool IsSpread(string path)
+    {
+        if (path.Contains(".jsonl", StringComparison.OrdinalIgnoreCase) || path.Contains(".ndjson", StringComparison.OrdinalIgnoreCase)) return false;
+        using var file = DataFile.Open(path);
+        var first = SkipBlanks(file);
+        try
+        {
+            using var _ = JsonDocument.Parse((char)first + file.ReadLine());
+            return false;
+        }
+        catch (JsonException)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>The elements of the lists in an object, whose opening brace has been read, and in the objects within it.</summary>
+    private static IEnumerable<(string Json, long Line)> Lists(DataFile file, string path, int headings)
+    {
+        for (var separator = SkipBlanks(file); separator != '}'; separator = SkipBlanks(file))
+        {
+            if (separator == ',') separator = SkipBlanks(file);
+            if (separator != '"') throw NoList(file, path);
+            SkipString(file, path);
+            if (SkipBlanks(file) != ':') throw NoList(file, path);
+            var value = SkipBlanks(file);
+            var rows = value switch
+            {
+                '[' => Elements(file, path, within: true),
+                '{' when headings > 0 => Lists(file, path, headings - 1),
+                _ => throw NoList(file, path),
+            };
+            foreach (var row in rows) yield return row;
+        }
+        if (headings == MaxHeadings) RequireEnd(file, path);
+    }
+
+    private static void SkipString(DataFile file, string path)
+    {
+        for (int character; (character = file.Read()) != '"';)
+            if (character < 0 || (character == '\\' && file.Read() < 0))
+                throw NoList(file, path);
+    }
+
+    private static InvalidDataException NoList(DataFile file, string path) => Fault(path, file.NextLine, "a JSON object over several lines that is not made of lists of rows",
+        "one object per line, an array of objects, or an object in which every value is a list of rows or another such object", "Put each row on a line of its own");
+
     /// <summary>Cuts an array, whose opening bracket has been read, into its elements without holding more than one of them.</summary>
-    private static IEnumerable<(string Json, int Line)> Elements(DataFile file, string path)
+    private static IEnumerable<(string Json, long Line)> Elements(DataFile file, string path, bool within = false)
     {
         var element = new StringBuilder();
-        int depth = 0, line = file.NextLine, count = 0;
+        var line = file.NextLine;
+        int depth = 0, count = 0;
         bool inString = false, escaped = false;
         for (int next; (next = file.Read()) >= 0;)
         {
@@ -60,7 +122,7 @@ internal static class JsonRows
                 if (element.Length > 0 || character == ',' || count > 0) yield return (element.ToString(), line);
                 if (character == ']')
                 {
-                    RequireEnd(file, path);
+                    if (!within) RequireEnd(file, path);
                     yield break;
                 }
                 count++;
@@ -69,38 +131,84 @@ internal static class JsonRows
             }
             else if (character == '"') inString = true;
             else if (character is '[' or '{') depth++;
-            else if (character is ']' or '}') depth--;
+            else if (character is ']' or '}' && --depth < 0) throw Fault(path, file.NextLine, $"\"{character}\" between two rows", "\",\" or \"]\"", "Correct this line");
 
             if (element.Length == 0)
             {
                 if (char.IsWhiteSpace(character)) continue;
                 line = file.NextLine;
             }
-            element.Append(character);
+            if (element.Append(character).Length > DataFile.RowLimit) throw file.TooLong(line);
         }
         throw Fault(path, file.NextLine, "the end of the file inside a JSON array", "\"]\" after the last row", "Check that the file was written completely");
     }
 
     private static void RequireEnd(DataFile file, string path)
     {
-        for (int next; (next = file.Read()) >= 0;)
-            if (!char.IsWhiteSpace((char)next))
-                throw Fault(path, file.NextLine, $"\"{(char)next}\" after the array", "nothing after \"]\"", "Put all rows into one array, or one object on each line");
+        if (SkipBlanks(file) is >= 0 and var next)
+            throw Fault(path, file.NextLine, $"\"{(char)next}\" after the last row", "nothing after it", "Put all rows into one array, or one object on each line");
     }
 
-    private static JsonDocument Parse(string json, string path, int line, string expected)
+    /// <summary>The next character that is no white space, or −1.</summary>
+    private static int SkipBlanks(DataFile file)
     {
-        JsonDocument document;
-        try { document = JsonDocument.Parse(json); }
+        int next;
+        do next = file.Read(); while (next >= 0 && char.IsWhiteSpace((char)next));
+        return next;
+    }
+
+    private static JsonDocument Parse(string json, string path, long line, string expected)
+    {
+        try
+        {
+            var document = JsonDocument.Parse(json, Strict);
+            if (!HasHalfPair(json)) return document;
+            document.Dispose();
+            throw Fault(path, line, "an escape \\ud800 … \\udfff without its other half, which is no character", expected, "Correct this line");
+        }
         catch (JsonException error)
         {
-            throw Fault(path, line, json.Length == 0 ? "nothing between two commas" : $"text that is not JSON (at byte {error.BytePositionInLine + 1})", expected, "Correct this line");
+            throw Fault(path, line, json.Length == 0 ? "nothing between two commas" : Describe(json, error), expected, "Correct this line");
         }
-        if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
-        using (document)
-            throw Fault(path, line, $"a JSON {document.RootElement.ValueKind.ToString().ToLowerInvariant()}", expected, "Correct this line");
     }
 
-    public static InvalidDataException Fault(string file, int line, string found, string expected, string remedy) =>
-        new($"{file}:{line}: found {found}; expected {expected}. {remedy}.");
+    /// <summary>Whether the escapes of valid JSON make half of a surrogate pair, which no UTF-8 can say.</summary>
+    private static bool HasHalfPair(string json)
+    {
+        var awaited = -1;                                   // where the second half has to begin
+        for (var at = json.IndexOf('\\'); at >= 0; at = json.IndexOf('\\', at))
+        {
+            var unit = json[at + 1] == 'u' ? (char)int.Parse(json.AsSpan(at + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : ' ';
+            if (awaited >= 0 ? at != awaited || !char.IsLowSurrogate(unit) : char.IsLowSurrogate(unit)) return true;
+            at += json[at + 1] == 'u' ? 6 : 2;
+            awaited = char.IsHighSurrogate(unit) ? at : -1;
+        }
+        return awaited >= 0;
+    }
+
+    /// <summary>What is wrong with a row: it is no JSON, or JSON of a kind that no row is.</summary>
+    public static string Describe(string json, JsonException error)
+    {
+        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(json), new JsonReaderOptions { MaxDepth = int.MaxValue });
+        try
+        {
+            while (reader.Read()) { }
+        }
+        catch (JsonException)
+        {
+            return $"text that is not JSON (at byte {error.BytePositionInLine + 1})";
+        }
+        try
+        {
+            using var _ = JsonDocument.Parse(json);
+            return "a column that occurs twice";
+        }
+        catch (JsonException)
+        {
+            return "JSON nested more than 64 deep";
+        }
+    }
+
+    private static InvalidDataException Fault(string file, long line, string found, string expected, string remedy) =>
+        new Row(default, file, "line", line).Fault(found, expected, remedy);
 }

@@ -1,9 +1,9 @@
 namespace Gpt35.Data;
 
 /// <summary>
-/// Reads training data, choosing the shape by the columns of each row; columns it does not know are ignored. JSONL, JSON arrays, plain
-/// text (.txt); each also gzip-compressed. Rows are read as they are asked for, so a file may be larger than memory.
-/// Every failure is an <see cref="InvalidDataException"/> that names file and line, what was found and what was expected.
+/// Reads training data, choosing the shape by the columns of each row; columns it does not know are ignored. JSONL, JSON arrays, CSV, TSV, plain
+/// text (.txt), each also compressed with gzip or Zstandard, and Parquet. Rows are read as they are asked for, so a file may be larger than memory.
+/// Every failure is an <see cref="InvalidDataException"/> that names file and line (in Parquet, the row), what was found and what was expected.
 /// Rows that are well-formed but teach nothing (an empty answer, two completions that are the same text) occur in every public
 /// data set: they are left out, and <c>warn</c> receives one line per reason, with their number, when the file has been read.
 /// </summary>
@@ -15,17 +15,17 @@ public static class RecordReader
     /// <summary>Documents: rows with "text" (or "content"); a .txt file is split at <c>&lt;|endoftext|&gt;</c> lines, else at blank lines where it has them, else by line.</summary>
     public static IEnumerable<string> ReadText(string path, Action<string>? warn = null)
     {
-        DataFile.Require(path);
-        return DataFile.IsPlainText(path) ? Documents(path) : Rows(path, RowShapes.Text, warn);
+        DataFormats.Require(path);
+        return DataFormats.IsPlainText(path) ? Documents(path) : Rows(path, RowShapes.Text, warn);
     }
 
     /// <summary>
-    /// Rows with "messages" (or ShareGPT "conversations"), or "prompt" + "completion", or "instruction" (+ "input") + "output" / "response".
-    /// Rows whose last answer is empty are left out.
+    /// Rows with "messages" (or ShareGPT "conversations"), or a prompt ("prompt", "instruction" (+ "input"), "question") and its answer ("completion",
+    /// "output", "response", "answer", "code"), or "instruction" + "instances", or "text" + "code". Rows whose last answer is empty are left out.
     /// </summary>
     public static IEnumerable<Demonstration> ReadDemonstrations(string path, Action<string>? warn = null)
     {
-        RequireRows(path, "conversations as JSON rows, for example {\"prompt\": …, \"completion\": …} per line");
+        RequireRows(path, "conversations as rows, for example {\"prompt\": …, \"completion\": …} per line");
         return Rows(path, RowShapes.Demonstration, warn);
     }
 
@@ -35,18 +35,18 @@ public static class RecordReader
     /// </summary>
     public static IEnumerable<Ranking> ReadRankings(string path, Action<string>? warn = null)
     {
-        RequireRows(path, "preferences as JSON rows, for example {\"prompt\": …, \"chosen\": …, \"rejected\": …} per line");
+        RequireRows(path, "preferences as rows, for example {\"prompt\": …, \"chosen\": …, \"rejected\": …} per line");
         return Rows(path, RowShapes.Ranking, warn);
     }
 
     /// <summary>
-    /// Rows with "prompt" (text or messages) or "messages" (trailing assistant turn dropped), or any row of the other two kinds, whose answers are
-    /// ignored; a .txt file holds one prompt per line.
+    /// Rows with "prompt" (text or messages) or "messages" (trailing assistant turn dropped), or any row of the other kinds, whose answers are
+    /// ignored, or "text"; a .txt file holds one prompt per line.
     /// </summary>
     public static IEnumerable<PromptRecord> ReadPrompts(string path, Action<string>? warn = null)
     {
-        DataFile.Require(path);
-        return DataFile.IsPlainText(path) ? PromptLines(path) : Rows(path, RowShapes.Prompt, warn);
+        DataFormats.Require(path);
+        return DataFormats.IsPlainText(path) ? PromptLines(path) : Rows(path, RowShapes.Prompt, warn);
     }
 
     /// <summary>
@@ -65,42 +65,42 @@ public static class RecordReader
     /// <exception cref="InvalidDataException">No known kind; the message names the columns found and what the nearest kind misses.</exception>
     public static RecordKind Recognize(string path)
     {
-        DataFile.Require(path);
-        if (DataFile.IsPlainText(path)) return RecordKind.Text;
-        foreach (var row in JsonRows.Read(path))
+        DataFormats.Require(path);
+        if (DataFormats.IsPlainText(path)) return RecordKind.Text;
+        foreach (var row in RowSource.Read(path))
             return Shape.All.FirstOrDefault(shape => shape.Fits(row))?.Kind ?? throw Shape.Unknown(row, null);
         throw Empty(path, "at least one row");
     }
 
     private static void RequireRows(string path, string expected)
     {
-        DataFile.Require(path);
-        if (DataFile.IsPlainText(path))
+        DataFormats.Require(path);
+        if (DataFormats.IsPlainText(path))
             throw new InvalidDataException($"{path}: found a plain text file; expected {expected}. Convert it, or rename it if it holds such rows.");
     }
 
     private static IEnumerable<T> Rows<T>(string path, RowParser<T> parse, Action<string>? warn) where T : class
     {
-        var skips = new List<(string Reason, int Count, int FirstLine)>();
+        var skips = new List<(string Reason, int Count, string First)>();
         int rows = 0, kept = 0;
-        foreach (var row in JsonRows.Read(path))
+        foreach (var row in RowSource.Read(path).SelectMany(RowShapes.Instances))
         {
             rows++;
             if (parse(row, out var reason) is { } record)
             {
                 kept++;
-                yield return record is DataRecord made ? (T)(object)(made with { Origin = new Origin($"{path}:{row.Line}") }) : record;
+                yield return record is DataRecord made ? (T)(object)(made with { Origin = new Origin(row.Place) }) : record;
                 continue;
             }
             var at = skips.FindIndex(skip => skip.Reason == reason);
-            if (at < 0) skips.Add((reason, 1, row.Line));
+            if (at < 0) skips.Add((reason, 1, $"{row.Unit} {row.Number}"));
             else skips[at] = skips[at] with { Count = skips[at].Count + 1 };
         }
-        if (rows == 0) throw Empty(path, "at least one JSON row");
-        foreach (var (reason, count, line) in skips)
-            warn?.Invoke($"{path}: left out {count} of {rows} rows: {reason} (first at line {line}).");
+        if (rows == 0) throw Empty(path, "at least one row");
+        foreach (var (reason, count, first) in skips)
+            warn?.Invoke($"{path}: left out {count} of {rows} rows: {reason} (first at {first}).");
         if (kept == 0)
-            throw new InvalidDataException($"{path}: found {rows} rows and none of use: {skips[0].Reason} (first at line {skips[0].FirstLine}).");
+            throw new InvalidDataException($"{path}: found {rows} rows and none of use: {skips[0].Reason} (first at {skips[0].First}).");
     }
 
     private static IEnumerable<string> Documents(string path)
@@ -132,10 +132,18 @@ public static class RecordReader
     {
         using var file = DataFile.Open(path);
         var document = new List<string>();
-        while (file.ReadLine() is { } line)
+        long length = 0, begin = 1;
+        for (var at = file.NextLine; file.ReadLine() is { } line; at = file.NextLine)
         {
-            if (!separates(line)) document.Add(line);
-            else if (Join(document) is { } text) yield return text;
+            if (separates(line))
+            {
+                if (Join(document) is { } text) yield return text;
+                length = 0;
+                continue;
+            }
+            if (document.Count == 0) begin = at;
+            if ((length += line.Length + 1) > DataFile.RowLimit) throw file.TooLong(begin);
+            document.Add(line);
         }
         if (Join(document) is { } last) yield return last;
     }

@@ -9,13 +9,15 @@ internal delegate T? RowParser<T>(in Row row, out string reason) where T : class
 /// <summary>The shapes a row may have, by its columns.</summary>
 internal static class RowShapes
 {
-    private static readonly string[] AnswerColumns = ["completion", "output", "response"], ConversationColumns = ["messages", "conversations"];
+    /// <summary>A task with several "instances" (Self-Instruct) as one row for each of them; any other row as it is.</summary>
+    public static IEnumerable<Row> Instances(Row row) =>
+        row.Has("instances") && row.Has("instruction") ? List(row, "instances").Select(instance => row.Within(instance)) : [row];
 
     public static string? Text(in Row row, out string reason)
     {
         reason = "the text is empty";
         var column = row.Has("text") ? "text" : "content";
-        if (!row.Has(column)) throw Unknown(row, "\"text\" or \"content\"");
+        if (!row.Has(column)) throw Shape.Unknown(row, RecordKind.Text);
         var text = Turns.String(row, column);
         return string.IsNullOrWhiteSpace(text) ? null : text;
     }
@@ -24,9 +26,10 @@ internal static class RowShapes
     {
         reason = "the answer is empty";
         IReadOnlyList<Message> messages;
-        if (Find(row, ConversationColumns, out var conversation)) messages = Turns.Conversation(row, conversation);
-        else if (HasPrompt(row) && Find(row, AnswerColumns, out var answer)) messages = [.. PromptOf(row), .. Turns.Answer(row, answer)];
-        else throw Unknown(row, "\"messages\", or \"prompt\" + \"completion\", or \"instruction\" (+ \"input\") + \"output\" or \"response\"");
+        if (Find(row, Shape.ConversationColumns, out var conversation)) messages = Turns.Conversation(row, conversation);
+        else if (HasPrompt(row) && Find(row, Shape.AnswerColumns, out var answer)) messages = [.. PromptOf(row), .. Turns.Answer(row, answer)];
+        else if (row.Has("text") && row.Has("code")) messages = [Message.User(Turns.String(row, "text")), Message.Assistant(Turns.String(row, "code"))];
+        else throw Shape.Unknown(row, RecordKind.Demonstrations);
         var last = messages.LastOrDefault(message => message.Role == Role.Assistant)
             ?? throw row.Fault("a conversation without an assistant turn", "at least one to learn from", "Drop the row or add the answer");
         return string.IsNullOrWhiteSpace(last.Content) ? null : new Demonstration(messages);
@@ -36,7 +39,7 @@ internal static class RowShapes
     {
         if (row.Has("completions") && row.Has("ranks") && HasPrompt(row)) return Ranked(row, out reason);
         if (!row.Has("chosen") || !row.Has("rejected"))
-            throw Unknown(row, "\"prompt\" + \"completions\" + \"ranks\", or \"chosen\" + \"rejected\" (with \"prompt\", or as transcripts)");
+            throw Shape.Unknown(row, RecordKind.Rankings);
 
         var chosen = Turns.Candidate(row, "chosen");
         var rejected = Turns.Candidate(row, "rejected");
@@ -70,9 +73,10 @@ internal static class RowShapes
         reason = "there is no user turn to answer";
         IReadOnlyList<Message> messages;
         if (HasPrompt(row)) messages = PromptOf(row);
-        else if (Find(row, ConversationColumns, out var conversation)) messages = Turns.Conversation(row, conversation);
-        else if (row.Has("chosen")) messages = Turns.Candidate(row, "chosen").Prompt ?? throw Unknown(row, "\"prompt\" beside \"chosen\"");
-        else throw Unknown(row, "\"prompt\", \"instruction\" or \"messages\"");
+        else if (Find(row, Shape.ConversationColumns, out var conversation)) messages = Turns.Conversation(row, conversation);
+        else if (row.Has("chosen")) messages = Turns.Candidate(row, "chosen").Prompt ?? throw Shape.Unknown(row, RecordKind.Prompts);
+        else if (row.Has("text")) messages = [Message.User(Turns.String(row, "text"))];
+        else throw Shape.Unknown(row, RecordKind.Prompts);
         messages = Turns.WithoutAnswer(messages);
         return messages.Any(message => message.Role == Role.User) ? new PromptRecord(messages) : null;
     }
@@ -83,40 +87,46 @@ internal static class RowShapes
         foreach (var value in List(row, "completions"))
             completions.Add(value.ValueKind == JsonValueKind.String ? value.GetString()! : throw row.Fault("a completion that is not text", "a list of strings", "Correct \"completions\""));
         var ranks = new List<int>();
-        foreach (var value in List(row, "ranks"))
-            ranks.Add(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var rank) && rank >= 1 ? rank : throw row.Fault($"the rank {value.GetRawText()}", "whole numbers from 1 (best)", "Correct \"ranks\""));
+        foreach (var value in List(row, "ranks")) ranks.Add(Rank(row, value));
         if (completions.Count != ranks.Count || completions.Count < 2)
             throw row.Fault($"{completions.Count} completions and {ranks.Count} ranks", "two or more completions and as many ranks", "Correct this row");
         reason = "all completions have the same rank";
         return ranks.All(rank => rank == ranks[0]) ? null : new Ranking(PromptOf(row), completions, ranks);
     }
 
+    // Tables keep whole numbers as 2.0 where a column once had a gap.
+    private static int Rank(in Row row, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var rank) && rank is >= 1 and <= int.MaxValue && rank == Math.Floor(rank)
+            ? (int)rank
+            : throw row.Fault($"the rank {Row.Excerpt(value)}", "whole numbers from 1 (best)", "Correct \"ranks\"");
+
     /// <summary>Thumbs up or down, in the spellings that files have for it.</summary>
     private static bool Thumb(in Row row)
     {
-        var value = row.Value.GetProperty("label");
-        var text = value.ValueKind == JsonValueKind.String ? Turns.String(row, "label").Trim().ToLowerInvariant() : value.GetRawText();
+        var value = row.Get("label");
+        var text = value.ValueKind == JsonValueKind.String ? Turns.String(row, "label").Trim().ToLowerInvariant() : Row.Excerpt(value);
         return text switch
         {
-            "true" or "1" or "up" or "good" => true,
-            "false" or "0" or "down" or "bad" => false,
-            _ => throw row.Fault($"the label {value.GetRawText()}", "true or false, 1 or 0, \"up\" or \"down\", \"good\" or \"bad\"", "Correct \"label\""),
+            "true" or "1" or "1.0" or "up" or "good" => true,
+            "false" or "0" or "0.0" or "down" or "bad" => false,
+            _ => throw row.Fault($"the label {Row.Excerpt(value)}", "true or false, 1 or 0, \"up\" or \"down\", \"good\" or \"bad\"", "Correct \"label\""),
         };
     }
 
-    private static bool HasPrompt(in Row row) => row.Has("prompt") || row.Has("instruction");
+    private static bool HasPrompt(in Row row) => Find(row, Shape.PromptColumns, out _);
 
     private static IReadOnlyList<Message> PromptOf(in Row row)
     {
         if (row.Has("prompt")) return Turns.Prompt(row, "prompt");
+        if (!row.Has("instruction")) return Turns.Prompt(row, "question");
         var instruction = Turns.String(row, "instruction");
         var input = row.Has("input") ? Turns.String(row, "input") : "";
         return [Message.User(instruction, input)];
     }
 
-    private static JsonElement.ArrayEnumerator List(in Row row, string column)
+    private static IEnumerable<JsonElement> List(in Row row, string column)
     {
-        var value = row.Value.GetProperty(column);
+        var value = row.List(column);
         return value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw row.Fault($"\"{column}\" that is not a list", "a list", "Correct this row");
     }
 
@@ -127,7 +137,4 @@ internal static class RowShapes
             if (row.Has(name)) { column = name; return true; }
         return false;
     }
-
-    private static InvalidDataException Unknown(in Row row, string expected) =>
-        row.Fault($"a row with the columns {row.Columns}", expected, "Rename the columns");
 }

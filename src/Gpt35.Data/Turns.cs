@@ -9,20 +9,20 @@ internal static partial class Turns
     /// <summary>A prompt: text is one user turn, or a transcript when it begins like one.</summary>
     public static IReadOnlyList<Message> Prompt(in Row row, string column)
     {
-        if (row.Value.GetProperty(column).ValueKind != JsonValueKind.String) return WithoutAnswer(Conversation(row, column));
+        if (row.Get(column).ValueKind != JsonValueKind.String) return WithoutAnswer(Conversation(row, column));
         var text = String(row, column);
         return Transcript(text) is { } turns ? WithoutAnswer(turns) : [Message.User(text)];
     }
 
     /// <summary>What answers a prompt: text is one assistant turn.</summary>
     public static IReadOnlyList<Message> Answer(in Row row, string column) =>
-        row.Value.GetProperty(column).ValueKind == JsonValueKind.String ? [Message.Assistant(String(row, column))] : Conversation(row, column);
+        row.Get(column).ValueKind == JsonValueKind.String ? [Message.Assistant(String(row, column))] : Conversation(row, column);
 
     /// <summary>One side of a preference pair: the answer and, where the column holds it too, the prompt.</summary>
     public static (IReadOnlyList<Message>? Prompt, string Text) Candidate(in Row row, string column)
     {
         IReadOnlyList<Message>? turns;
-        if (row.Value.GetProperty(column).ValueKind == JsonValueKind.String)
+        if (row.Get(column).ValueKind == JsonValueKind.String)
         {
             var text = String(row, column);
             turns = Transcript(text);
@@ -41,7 +41,7 @@ internal static partial class Turns
     /// <summary>A list of {"role", "content"} (OpenAI) or {"from", "value"} (ShareGPT).</summary>
     public static IReadOnlyList<Message> Conversation(in Row row, string column)
     {
-        var list = row.Value.GetProperty(column);
+        var list = row.List(column);
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0)
             throw row.Fault($"\"{column}\" that is {(list.ValueKind == JsonValueKind.Array ? "an empty list" : "neither text nor a list")}", "a list of {\"role\": …, \"content\": …}", "Correct this row");
         var messages = new List<Message>();
@@ -52,7 +52,7 @@ internal static partial class Turns
 
     public static string String(in Row row, string column)
     {
-        var value = row.Value.GetProperty(column);
+        var value = row.Get(column);
         return value.ValueKind == JsonValueKind.String
             ? value.GetString()!
             : throw row.Fault($"\"{column}\" that is a JSON {value.ValueKind.ToString().ToLowerInvariant()}", "text", "Correct this row");

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using ZstdSharp;
 
 namespace Gpt35.Data.Tests;
 
@@ -19,6 +20,11 @@ internal sealed class TemporaryFolder : IDisposable
         {
             using var gzip = new GZipStream(stream, CompressionLevel.Fastest);
             gzip.Write(content);
+        }
+        else if (name.EndsWith(".zst", StringComparison.Ordinal))
+        {
+            using var zstandard = new CompressionStream(stream);
+            zstandard.Write(content);
         }
         else stream.Write(content);
         return Path(name);

@@ -26,6 +26,9 @@ internal sealed record Shape(RecordKind Kind, params string[][] Columns)
         new(RecordKind.Text, TextColumns),
     ];
 
+    /// <summary>Every column that a record may be made of.</summary>
+    public static readonly HashSet<string> Known = [.. All.SelectMany(shape => shape.Columns).SelectMany(group => group), "input"];
+
     public bool Fits(Row row) => Columns.All(group => group.Any(name => row.Has(name)));
 
     /// <summary>The groups of which the row has no column.</summary>
