@@ -56,5 +56,17 @@ internal static class RecordTexts
         _ => throw new ArgumentException($"No record of a data file: {record.GetType()}.", nameof(record)),
     };
 
+    /// <summary>What has to be alike for two records to be nearly the same: what is asked, and each answer in the order of their ranks.</summary>
+    public static IReadOnlyList<string> Parts(DataRecord record) => record switch
+    {
+        TextRecord text => [text.Text],
+        Demonstration demonstration => [Joined(demonstration.Messages.SkipLast(1)), demonstration.Messages[^1].Content],
+        Ranking ranking => [Joined(ranking.Prompt), .. ranking.Completions.Zip(ranking.Ranks).OrderBy(ranked => ranked.Second).Select(ranked => ranked.First)],
+        Unpaired unpaired => [Joined(unpaired.Prompt), unpaired.Completion, unpaired.Desirable ? "liked" : "disliked"],
+        _ => [Joined(((PromptRecord)record).Messages)],
+    };
+
+    private static string Joined(IEnumerable<Message> messages) => string.Join('\n', messages.Select(message => message.Content));
+
     private static string Turns(IEnumerable<Message> messages) => string.Join('\0', messages.Select(message => $"{message.Role}\u0001{message.Content}"));
 }

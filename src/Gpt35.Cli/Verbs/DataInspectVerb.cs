@@ -22,15 +22,10 @@ internal static class DataInspectVerb
         var context = new Option<int?>("--context") { Description = "Most tokens of a row; longer ones are reported. Default: the model's." }.AtLeast(1);
         var against = new Option<string[]>("--against") { Description = "Test files; rows that share a run of words with one are contaminated.", AllowMultipleArgumentsPerToken = true };
         var words = new Option<int>("--test-words") { Description = "Length of such a run." }.AtLeast(1).WithDefault(Decontamination.DefaultWords);
-        var near = new Option<double?>("--near")
+        var near = new Option<double>("--near")
         {
-            Description = "Jaccard index from which two rows are nearly the same; 0 does not look. Default: 0.8 for text, demonstrations and prompts; 0 for rankings and ratings, whose rows share prompts on purpose.",
-        };
-        near.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && !(double.TryParse(result.Tokens[^1].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value is >= 0 and <= 1))
-                result.AddError($"--near is '{result.Tokens[^1].Value}'; expected a number between 0 and 1.");
-        });
+            Description = "Jaccard index from which two rows are nearly the same, question and answers each; 0 does not look.",
+        }.Between(0.0, 1.0).WithDefault(new NearDuplicateOptions().Threshold);
         var nearWords = new Option<int>("--near-words") { Description = "Likeness is measured on runs of so many words." }.AtLeast(1).WithDefault(5);
         var nearCharacters = new Option<int?>("--near-characters") { Description = "Likeness is measured on runs of so many characters instead." }.AtLeast(1);
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
@@ -45,7 +40,7 @@ internal static class DataInspectVerb
             var copy = parsed.GetResult(fix) is null ? null : OutputFile.RequireNewRows(parsed.GetValue(fix) ?? CleanName(path));
             var kind = RecordReader.Recognize(path);
             var view = View.Of(parsed.GetValue(tokenizer), parsed.GetValue(model), parsed.GetValue(format));
-            var threshold = parsed.GetValue(near) ?? (kind is RecordKind.Rankings or RecordKind.Unpaired ? 0 : new NearDuplicateOptions().Threshold);
+            var threshold = parsed.GetValue(near);
             var shingles = parsed.GetValue(nearCharacters) is { } characters ? new Shingling(characters, Characters: true) : new Shingling(parsed.GetValue(nearWords));
             var tests = TestsOf(parsed.GetValue(against) ?? [], parsed.GetValue(words));
             Inspection found;

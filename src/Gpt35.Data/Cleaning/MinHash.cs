@@ -10,6 +10,8 @@ namespace Gpt35.Data;
 /// </summary>
 internal sealed class MinHash
 {
+    private const ulong PartOffset = 0xD6E8FEB86659FD93;
+
     private readonly ulong[] multipliers, offsets;
 
     /// <param name="functions">Number of functions P.</param>
@@ -23,21 +25,36 @@ internal sealed class MinHash
 
     internal MinHash(ulong[] multipliers, ulong[] offsets) => (this.multipliers, this.offsets) = (multipliers, offsets);
 
-    /// <summary>The smallest value of each function over the set, (P,).</summary>
+    /// <summary>The smallest value of each function over a set, (P,).</summary>
     public ulong[] Signature(ReadOnlySpan<ulong> shingles)
     {
         var signature = new ulong[multipliers.Length];
         Array.Fill(signature, ulong.MaxValue);
+        Add(shingles, 0, signature);
+        return signature;
+    }
+
+    /// <summary>Of several sets together, each kept apart from the others: what two have in common counts only where it is the same set, (P,).</summary>
+    public ulong[] Signature(IReadOnlyList<ulong[]> sets)
+    {
+        var signature = new ulong[multipliers.Length];
+        Array.Fill(signature, ulong.MaxValue);
+        for (var i = 0; i < sets.Count; i++) Add(sets[i], (ulong)i * PartOffset, signature);
+        return signature;
+    }
+
+    private void Add(ReadOnlySpan<ulong> shingles, ulong offset, ulong[] signature)
+    {
         var vectors = MemoryMarshal.Cast<ulong, Vector<ulong>>(signature.AsSpan());
         var a = MemoryMarshal.Cast<ulong, Vector<ulong>>(multipliers);
         var b = MemoryMarshal.Cast<ulong, Vector<ulong>>(offsets);
-        foreach (var shingle in shingles)
+        foreach (var plain in shingles)
         {
+            var shingle = plain + offset;
             var x = new Vector<ulong>(shingle);
             for (var i = 0; i < vectors.Length; i++) vectors[i] = Vector.Min(vectors[i], a[i] * x + b[i]);
             for (var i = vectors.Length * Vector<ulong>.Count; i < signature.Length; i++) signature[i] = Math.Min(signature[i], multipliers[i] * shingle + offsets[i]);
         }
-        return signature;
     }
 }
 

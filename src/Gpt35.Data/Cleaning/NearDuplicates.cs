@@ -31,27 +31,28 @@ public readonly record struct NearDuplicate(int Index, int Original, double Jacc
 /// <summary>
 /// Near-duplicates by MinHash and banding, every hit verified with the exact Jaccard index of the shingles. A text is a duplicate when a text before it, itself no duplicate, is at least as alike
 /// as the threshold; so what remains holds no such pair, but for those that banding misses (<see cref="LshBands.ProbabilityAt"/>).
+/// A text may consist of parts, such as a question and its answer; then all parts have to be alike, because the same question with another answer is no duplicate.
 /// The texts are read twice. Memory: 16 bytes per band and text (288 at the defaults) while looking, and 8 per distinct shingle of the texts that share a band with another and are kept.
 /// </summary>
 public static class NearDuplicates
 {
     private const int Batch = 1024;
 
-    /// <param name="texts">The texts from the start; called twice and has to give the same.</param>
+    /// <param name="texts">The texts from the start, each in its parts; called twice and has to give the same.</param>
     /// <param name="options">What counts as a duplicate.</param>
     /// <param name="cancel">Stops.</param>
-    public static IReadOnlyList<NearDuplicate> Find(Func<IEnumerable<string>> texts, NearDuplicateOptions options, CancellationToken cancel = default)
+    public static IReadOnlyList<NearDuplicate> Find(Func<IEnumerable<IReadOnlyList<string>>> texts, NearDuplicateOptions options, CancellationToken cancel = default)
     {
         var bands = options.Bands;
         var keys = BandKeys(texts(), options, bands, cancel);
         var shared = Repeated(keys);
-        var buckets = shared.ToDictionary(key => key, _ => new List<(int Index, ulong[] Shingles)>());
+        var buckets = shared.ToDictionary(key => key, _ => new List<(int Index, ulong[][] Shingles)>());
         var found = new List<NearDuplicate>();
         var candidates = texts().Index().Where(text => KeysOf(text.Index).Any(shared.Contains));
         foreach (var batch in candidates.Chunk(Batch))
         {
             cancel.ThrowIfCancellationRequested();
-            foreach (var (index, shingles) in Parallel(batch, text => (text.Index, options.Shingles.Of(text.Item))))
+            foreach (var (index, shingles) in Parallel(batch, text => (text.Index, ShinglesOf(text.Item, options))))
             {
                 var mine = KeysOf(index).Where(shared.Contains).ToList();
                 if (MostAlike(mine.SelectMany(key => buckets[key]).DistinctBy(text => text.Index), shingles) is { } original && original.Jaccard >= options.Threshold)
@@ -61,30 +62,41 @@ public static class NearDuplicates
         }
         return found;
 
-        ArraySegment<ulong> KeysOf(int index) => new(keys, index * bands.Bands, keys.Length == 0 ? 0 : bands.Bands);
+        ArraySegment<ulong> KeysOf(int index) => new(keys, index * bands.Bands, bands.Bands);
     }
 
-    private static (int Index, double Jaccard)? MostAlike(IEnumerable<(int Index, ulong[] Shingles)> kept, ulong[] shingles)
+    /// <summary>As <see cref="Find(Func{IEnumerable{IReadOnlyList{string}}}, NearDuplicateOptions, CancellationToken)"/>, for texts of one part.</summary>
+    public static IReadOnlyList<NearDuplicate> Find(Func<IEnumerable<string>> texts, NearDuplicateOptions options, CancellationToken cancel = default) =>
+        Find(() => texts().Select(text => (IReadOnlyList<string>)[text]), options, cancel);
+
+    /// <summary>How alike the least alike parts are; 0 where the numbers of parts differ.</summary>
+    private static double Jaccard(ulong[][] a, ulong[][] b)
+    {
+        if (a.Length != b.Length) return 0;
+        var least = 1.0;
+        for (var i = 0; i < a.Length && least > 0; i++) least = Math.Min(least, Shingling.Jaccard(a[i], b[i]));
+        return least;
+    }
+
+    private static (int Index, double Jaccard)? MostAlike(IEnumerable<(int Index, ulong[][] Shingles)> kept, ulong[][] shingles)
     {
         (int Index, double Jaccard)? best = null;
         foreach (var (index, other) in kept)
-            if (Shingling.Jaccard(shingles, other) is var jaccard && (best is null || jaccard > best.Value.Jaccard || (jaccard == best.Value.Jaccard && index < best.Value.Index))) best = (index, jaccard);
+            if (Jaccard(shingles, other) is var jaccard && (best is null || jaccard > best.Value.Jaccard || (jaccard == best.Value.Jaccard && index < best.Value.Index))) best = (index, jaccard);
         return best;
     }
 
-    /// <summary>The band keys of each text, one text after another. A text without shingles has keys that no other has.</summary>
-    private static ulong[] BandKeys(IEnumerable<string> texts, NearDuplicateOptions options, LshBands bands, CancellationToken cancel)
+    private static ulong[][] ShinglesOf(IReadOnlyList<string> parts, NearDuplicateOptions options) => [.. parts.Select(options.Shingles.Of)];
+
+    /// <summary>The band keys of each text, one text after another.</summary>
+    private static ulong[] BandKeys(IEnumerable<IReadOnlyList<string>> texts, NearDuplicateOptions options, LshBands bands, CancellationToken cancel)
     {
         var hash = new MinHash(bands.Bands * bands.Rows, options.Seed);
         var keys = new List<ulong>();
         foreach (var batch in texts.Chunk(Batch))
         {
             cancel.ThrowIfCancellationRequested();
-            foreach (var signature in Parallel(batch, text => options.Shingles.Of(text) is { Length: > 0 } shingles ? hash.Signature(shingles) : null))
-            {
-                if (signature is not null) keys.AddRange(bands.Keys(signature));
-                else for (var band = 0; band < bands.Bands; band++) keys.Add(NormalizedWords.Hash($"empty {keys.Count}"));
-            }
+            foreach (var signature in Parallel(batch, parts => hash.Signature(ShinglesOf(parts, options)))) keys.AddRange(bands.Keys(signature));
         }
         return [.. keys];
     }

@@ -5,11 +5,11 @@ namespace Gpt35.Data;
 /// <param name="Characters">Characters (UTF-16 units of the words joined by blanks) instead of words.</param>
 public readonly record struct Shingling(int Size, bool Characters = false)
 {
-    /// <summary>The runs of a text as distinct 64-bit hashes in ascending order; none where the text has neither letter nor digit.</summary>
+    /// <summary>The runs of a text as distinct 64-bit hashes in ascending order; a text with neither letter nor digit is one run as it stands.</summary>
     public ulong[] Of(string text)
     {
         var words = new NormalizedWords(text);
-        if (words.Count == 0) return [];
+        if (words.Count == 0) return [NormalizedWords.Hash(text)];
         var all = Characters ? OfCharacters(words.Text) : OfWords(words);
         Array.Sort(all);
         return Distinct(all);

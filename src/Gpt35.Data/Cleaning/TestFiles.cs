@@ -9,14 +9,14 @@ public static class TestFiles
     /// <exception cref="InvalidDataException">The file is damaged; the message says where.</exception>
     public static void AddFile(this Decontamination tests, string path)
     {
-        DataFile.Require(path);
-        if (DataFile.IsPlainText(path))
+        DataFormats.Require(path);
+        if (DataFormats.IsPlainText(path))
         {
             foreach (var (i, text) in RecordReader.ReadText(path).Index()) tests.AddTest(text, $"{path}, document {i + 1}");
             return;
         }
-        foreach (var row in JsonRows.Read(path))
-            foreach (var text in Strings(row.Value)) tests.AddTest(text, $"{path}:{row.Line}");
+        foreach (var row in RowSource.Read(path))
+            foreach (var text in Strings(row.Value)) tests.AddTest(text, row.Place);
     }
 
     private static IEnumerable<string> Strings(JsonElement value) => value.ValueKind switch

@@ -155,7 +155,7 @@ public sealed class Inspector
         if (options.NearDuplicates is not { } near) return;
         var kept = Enumerable.Range(0, characters.Count).Where(index => !removed.Contains(index)).ToList();
         var before = removed.ToHashSet();
-        foreach (var found in NearDuplicates.Find(() => Records().Index().Where(record => !before.Contains(record.Index)).Select(record => string.Join('\n', RecordTexts.Of(record.Item))), near, cancel))
+        foreach (var found in NearDuplicates.Find(() => Records().Index().Where(record => !before.Contains(record.Index)).Select(record => RecordTexts.Parts(record.Item)), near, cancel))
         {
             Find(FindingKind.NearDuplicate, FormattableString.Invariant($"nearly the same as an earlier row (Jaccard {near.Threshold} or more)"),
                 FormattableString.Invariant($"record {kept[found.Index] + 1} is like record {kept[found.Original] + 1} ({found.Jaccard:F2})"));

@@ -13,7 +13,7 @@ internal static class RowSurvey
     /// <exception cref="InvalidDataException">The file itself is damaged, so that there is no next row.</exception>
     public static IEnumerable<SurveyedRow> Read(string path, RecordKind kind) => kind switch
     {
-        RecordKind.Text when DataFile.IsPlainText(path) =>
+        RecordKind.Text when DataFormats.IsPlainText(path) =>
             RecordReader.ReadText(path).Select((text, i) => new SurveyedRow($"{path}, document {i + 1}", new TextRecord(text), null, null)),
         RecordKind.Text => Rows(path, Text),
         RecordKind.Demonstrations => Rows(path, RowShapes.Demonstration),
@@ -24,22 +24,36 @@ internal static class RowSurvey
 
     private static IEnumerable<SurveyedRow> Rows<T>(string path, RowParser<T> parse) where T : DataRecord
     {
-        foreach (var row in JsonRows.Read(path))
+        foreach (var (row, broken) in RowSource.Read(path).SelectMany(Instances))
         {
-            var place = $"{path}:{row.Line}";
+            var place = row.Place;
             T? record = null;
-            string? leftOut = null, fault = null;
+            string? leftOut = null, fault = broken;
             try
             {
-                record = parse(row, out var reason);
-                if (record is null) leftOut = reason;
+                if (broken is null) record = parse(row, out leftOut);
+                if (record is not null) leftOut = null;
             }
             catch (InvalidDataException e)
             {
-                // The same fault in many rows is one finding, so the place goes.
-                fault = e.Message.StartsWith($"{place}: ", StringComparison.Ordinal) ? e.Message[(place.Length + 2)..] : e.Message;
+                fault = e.Message;
             }
+            // The same fault in many rows is one finding, so the place goes.
+            if (fault?.StartsWith($"{place}: ", StringComparison.Ordinal) == true) fault = fault[(place.Length + 2)..];
             yield return new SurveyedRow(place, record is null ? null : record with { Origin = new Origin(place) }, leftOut, fault);
+        }
+    }
+
+    /// <summary>The rows within a row, or the row and why it cannot be taken apart.</summary>
+    private static IEnumerable<(Row Row, string? Broken)> Instances(Row row)
+    {
+        try
+        {
+            return [.. RowShapes.Instances(row).Select(instance => (instance, (string?)null))];
+        }
+        catch (InvalidDataException e)
+        {
+            return [(row, e.Message)];
         }
     }
 
