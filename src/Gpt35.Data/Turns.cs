@@ -6,6 +6,8 @@ namespace Gpt35.Data;
 /// <summary>Reads turns out of a column: plain text, a transcript, or a list of messages in OpenAI's or ShareGPT's spelling.</summary>
 internal static partial class Turns
 {
+    private static readonly string[] ToolFields = ["tool_calls", "function_call"];
+
     /// <summary>A prompt: text is one user turn, or a transcript when it begins like one.</summary>
     public static IReadOnlyList<Message> Prompt(in Row row, string column)
     {
@@ -43,10 +45,10 @@ internal static partial class Turns
     {
         var list = row.List(column);
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0)
-            throw row.Fault($"\"{column}\" that is {(list.ValueKind == JsonValueKind.Array ? "an empty list" : "neither text nor a list")}", "a list of {\"role\": …, \"content\": …}", "Correct this row");
+            throw row.Fault($"\"{column}\" that is {list.ValueKind switch { JsonValueKind.Array => "an empty list", JsonValueKind.String => "text and no list", _ => "neither text nor a list" }}", "a list of {\"role\": …, \"content\": …}", "Correct this row");
         var messages = new List<Message>();
         foreach (var item in list.EnumerateArray())
-            messages.Add(new Message(RoleOf(row, Field(row, column, item, "role", "from")), Field(row, column, item, "content", "value")));
+            messages.Add(Turn(row, column, item));
         return messages;
     }
 
@@ -80,18 +82,42 @@ internal static partial class Turns
     [GeneratedRegex(@"\n\n(Human|Assistant):")]
     private static partial Regex TurnStart();
 
-    private static string Field(in Row row, string column, JsonElement item, string name, string otherName)
+    private static Message Turn(Row row, string column, JsonElement turn)
     {
-        if (item.ValueKind == JsonValueKind.Object && (item.TryGetProperty(name, out var value) || item.TryGetProperty(otherName, out value)) && value.ValueKind == JsonValueKind.String)
-            return value.GetString()!;
-        throw row.Fault($"a turn of \"{column}\" without \"{name}\" as text", "{\"role\": …, \"content\": …}", "Correct this row");
+        if (turn.ValueKind != JsonValueKind.Object) throw row.Fault($"a turn of \"{column}\" that is no object", "{\"role\": …, \"content\": …}", "Correct this row");
+        var role = RoleOf(row, Field(turn, "role", "from") is { ValueKind: JsonValueKind.String } name ? name.GetString()! : throw NoText(row, column, "role"));
+        foreach (var call in ToolFields)
+            if (Field(turn, call, call).ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null)) throw Tools(row, $"a turn with \"{call}\"");
+        var content = Field(turn, "content", "value");
+        return new Message(role, content.ValueKind switch
+        {
+            JsonValueKind.String => content.GetString()!,
+            JsonValueKind.Array => string.Concat(content.EnumerateArray().Select(part => Part(part) ?? throw NoText(row, column, "content"))),
+            _ => throw NoText(row, column, "content"),
+        });
     }
+
+    /// <summary>The text of a part of a content in parts; null of an image or a sound.</summary>
+    private static string? Part(JsonElement part) =>
+        part.ValueKind == JsonValueKind.Object && part.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+
+    /// <summary>A field in OpenAI's or ShareGPT's spelling; tables that hold both have null in one.</summary>
+    private static JsonElement Field(JsonElement turn, string name, string otherName) =>
+        turn.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value
+        : turn.TryGetProperty(otherName, out value) ? value : default;
+
+    private static InvalidDataException NoText(in Row row, string column, string field) =>
+        row.Fault($"a turn of \"{column}\" without \"{field}\" as text", "{\"role\": …, \"content\": …}", "Correct this row");
+
+    private static InvalidDataException Tools(in Row row, string found) =>
+        row.Fault(found, "\"system\", \"user\" or \"assistant\", who speak text; calls of tools have no place in the chat formats", "Rename or drop the turn, or drop the conversation");
 
     private static Role RoleOf(in Row row, string role) => role switch
     {
         "system" or "developer" => Role.System,
         "user" or "human" => Role.User,
         "assistant" or "gpt" => Role.Assistant,
+        "tool" or "function" => throw Tools(row, $"the role \"{role}\""),
         _ => throw row.Fault($"the role \"{role}\"", "\"system\", \"user\" or \"assistant\"", "Rename or drop the turn"),
     };
 }

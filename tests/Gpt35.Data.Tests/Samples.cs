@@ -37,7 +37,7 @@ internal static class Samples
     /// <summary>Writes JSON rows in the format that the name asks for. In CSV and TSV, what is neither text nor a number is JSON in a cell.</summary>
     public static string Write(TemporaryFolder folder, string name, IReadOnlyList<string> rows)
     {
-        var bare = name.Replace(".gz", "", StringComparison.Ordinal).Replace(".zst", "", StringComparison.Ordinal);
+        var bare = name.ToLowerInvariant().Replace(".gz", "", StringComparison.Ordinal).Replace(".zst", "", StringComparison.Ordinal);
         return Path.GetExtension(bare) switch
         {
             ".jsonl" => folder.File(name, string.Concat(rows.Select(row => row + "\n"))),

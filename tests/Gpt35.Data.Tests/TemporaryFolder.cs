@@ -16,7 +16,7 @@ internal sealed class TemporaryFolder : IDisposable
     public string File(string name, byte[] content)
     {
         using var stream = System.IO.File.Create(Path(name));
-        if (name.EndsWith(".gz", StringComparison.Ordinal))
+        if (name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase))
         {
             using var gzip = new GZipStream(stream, CompressionLevel.Fastest);
             gzip.Write(content);
