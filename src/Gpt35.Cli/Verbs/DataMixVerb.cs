@@ -27,9 +27,9 @@ internal static class DataMixVerb
                 ShuffleBuffer = parsed.GetValue(buffer) ?? recipe.ShuffleBuffer,
             };
             var kind = KindOf(recipe);
-            var mixture = recipe.Open(kind, session.Error.WriteLine);
-            var mixed = mixture.Read();
-            DataOutput.Write(path, session, () => RecordFile.Write(path, kind, DataOutput.Stoppable(recipe.Rows is { } most ? mixed.Take(most) : mixed, session)));
+            var warned = new HashSet<string>();                          // a file that is read again warns once
+            var mixture = recipe.Open(source => RecordFile.Read(source, kind, line => { if (warned.Add(line)) session.Error.WriteLine(line); }));
+            DataOutput.Write(path, session, () => RecordFile.Write(path, kind, DataOutput.Stoppable(recipe.Read(mixture), session)));
             foreach (var line in Report(recipe, mixture, kind, path)) session.Say(parsed, line);
             return ExitCode.Done;
         });
@@ -38,11 +38,10 @@ internal static class DataMixVerb
 
     private static MixRecipe RecipeOf(string[] sources)
     {
-        static bool IsYaml(string source) => source.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase) || source.EndsWith(".yml", StringComparison.OrdinalIgnoreCase);
-        if (sources.Any(IsYaml))
+        if (sources.Any(MixRecipe.IsNamedBy))
             return sources.Length == 1
                 ? RecipeFile.Load<MixRecipe>(sources[0])
-                : throw new UsageException($"Found {sources.Length} sources and {sources.First(IsYaml)} among them; expected one YAML file that lists all, or data files only.");
+                : throw new UsageException($"Found {sources.Length} sources and {sources.First(MixRecipe.IsNamedBy)} among them; expected one YAML file that lists all, or data files only.");
         return new MixRecipe { Sources = [.. sources.Select(SourceOf)] };
     }
 

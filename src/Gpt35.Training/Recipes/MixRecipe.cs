@@ -18,7 +18,7 @@ public sealed record MixSourceOptions
     public double? Epochs { get; init; }
 }
 
-/// <summary>What 'gpt35 data mix' makes: rows of several files in fixed proportions.</summary>
+/// <summary>Rows of several files in fixed proportions, as 'gpt35 data mix' writes them and data.train may name them.</summary>
 public sealed record MixRecipe
 {
     /// <summary>Fixes the order.</summary>
@@ -35,13 +35,14 @@ public sealed record MixRecipe
     [Range(0, 100_000_000)]
     public int ShuffleBuffer { get; init; } = Mixture.DefaultShuffleBuffer;
 
-    /// <summary>The mixture of the files, read as the given kind.</summary>
-    public Mixture<DataRecord> Open(RecordKind kind, Action<string>? warn = null)
-    {
-        var warned = new HashSet<string>();                              // a file that is read again warns once
-        return new Mixture<DataRecord>(
-            [.. Sources.Select(source => new MixtureSource<DataRecord>(
-                source.File, () => RecordFile.Read(source.File, kind, line => { if (warned.Add(line)) warn?.Invoke(line); }), source.Weight, source.Epochs ?? (Rows is null ? 1 : double.PositiveInfinity)))],
-            Seed, ShuffleBuffer);
-    }
+    /// <summary>Whether a path names a mixture rather than a data file.</summary>
+    public static bool IsNamedBy(string path) => path.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".yml", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The mixture of the files.</summary>
+    /// <param name="read">Reads a file; called anew for each pass.</param>
+    public Mixture<T> Open<T>(Func<string, IEnumerable<T>> read) =>
+        new([.. Sources.Select(source => new MixtureSource<T>(source.File, () => read(source.File), source.Weight, source.Epochs ?? (Rows is null ? 1 : double.PositiveInfinity)))], Seed, ShuffleBuffer);
+
+    /// <summary>The rows of a mixture, no more than asked for.</summary>
+    public IEnumerable<T> Read<T>(Mixture<T> mixture) => Rows is { } most ? mixture.Read().Take(most) : mixture.Read();
 }
