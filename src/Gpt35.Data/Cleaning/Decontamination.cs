@@ -8,7 +8,7 @@ public readonly record struct Overlap(string Words, string Test);
 /// <summary>
 /// Finds texts that share a run of words with test data (Brown et al. 2020, appendix C: runs of 13 words, of 8 where a test is short). Words are compared in lower case without
 /// punctuation (<see cref="NormalizedWords"/>). Hits of the hash are verified word by word, so none is found that is not there and none is missed.
-/// Memory: about 40 bytes and the text itself per word of the tests; nothing for the texts that are looked at.
+/// Memory: about 70 bytes per word of the tests; nothing for the texts that are looked at.
 /// </summary>
 /// <param name="words">Length of the runs n.</param>
 /// <param name="shortest">A test of fewer words than n, but at least this many, is looked for as a whole; one with fewer still is ignored, because it occurs by chance.</param>
@@ -17,7 +17,7 @@ public sealed class Decontamination(int words = Decontamination.DefaultWords, in
     public const int DefaultWords = 13, DefaultShortest = 8;
 
     private readonly List<(NormalizedWords Words, string Place)> tests = [];
-    private readonly SortedDictionary<int, Dictionary<ulong, List<(int Test, int First)>>> runs = new(Comparer<int>.Create((a, b) => b.CompareTo(a)));    // by length in words, longest first, then by hash
+    private readonly SortedDictionary<int, Dictionary<ulong, (int Test, int First)>> runs = new(Comparer<int>.Create((a, b) => b.CompareTo(a)));    // by length in words, longest first, then by hash
 
     /// <summary>Tests that were too short to look for.</summary>
     public int Ignored { get; private set; }
@@ -29,7 +29,7 @@ public sealed class Decontamination(int words = Decontamination.DefaultWords, in
     {
         var test = new NormalizedWords(text);
         var length = Math.Min(words, test.Count);
-        if (length < Math.Min(shortest, words))
+        if (length < Math.Max(1, Math.Min(shortest, words)))
         {
             Ignored++;
             return;
@@ -37,11 +37,8 @@ public sealed class Decontamination(int words = Decontamination.DefaultWords, in
         tests.Add((test, place));
         if (!runs.TryGetValue(length, out var table)) runs.Add(length, table = []);
         for (var first = 0; first + length <= test.Count; first++)
-        {
-            var hash = test.Hash(first, length);
-            if (!table.TryGetValue(hash, out var places)) table.Add(hash, places = new(1));
-            if (!places.Exists(place => Run(place, length).SequenceEqual(test.Gram(first, length)))) places.Add((tests.Count - 1, first));
-        }
+            if (Lookup(table, test, first, length, out var free) is null) table.Add(free, (tests.Count - 1, first));
+
     }
 
     /// <summary>The first run of words that a text shares with a test, the longest runs looked for first; null where there is none.</summary>
@@ -51,13 +48,15 @@ public sealed class Decontamination(int words = Decontamination.DefaultWords, in
         var found = new NormalizedWords(text);
         foreach (var (length, table) in runs)
             for (var first = 0; first + length <= found.Count; first++)
-            {
-                if (!table.TryGetValue(found.Hash(first, length), out var places)) continue;
-                foreach (var place in places)
-                    if (Run(place, length).SequenceEqual(found.Gram(first, length))) return new Overlap(found.Gram(first, length).ToString(), tests[place.Test].Place);
-            }
+                if (Lookup(table, found, first, length, out _) is { } place) return new Overlap(found.Gram(first, length).ToString(), tests[place.Test].Place);
         return null;
     }
 
-    private ReadOnlySpan<char> Run((int Test, int First) place, int length) => tests[place.Test].Words.Gram(place.First, length);
+    /// <summary>Where a table has a run of words; null where it does not, and then the free key for it. Another run of the same hash takes the next key.</summary>
+    private (int Test, int First)? Lookup(Dictionary<ulong, (int Test, int First)> table, NormalizedWords words, int first, int length, out ulong key)
+    {
+        for (key = words.Hash(first, length); table.TryGetValue(key, out var place); key++)
+            if (tests[place.Test].Words.Gram(place.First, length).SequenceEqual(words.Gram(first, length))) return place;
+        return null;
+    }
 }

@@ -32,7 +32,7 @@ public readonly record struct NearDuplicate(int Index, int Original, double Jacc
 /// Near-duplicates by MinHash and banding, every hit verified with the exact Jaccard index of the shingles. A text is a duplicate when a text before it, itself no duplicate, is at least as alike
 /// as the threshold; so what remains holds no such pair, but for those that banding misses (<see cref="LshBands.ProbabilityAt"/>).
 /// A text may consist of parts, such as a question and its answer; then all parts have to be alike, because the same question with another answer is no duplicate.
-/// The texts are read twice. Memory: 16 bytes per band and text (288 at the defaults) while looking, and 8 per distinct shingle of the texts that share a band with another and are kept.
+/// The texts are read twice. Memory: up to 24 bytes per band and text (432 at the defaults) while looking, and 8 per distinct shingle of the texts that share a band with another and are kept.
 /// </summary>
 public static class NearDuplicates
 {

@@ -119,7 +119,7 @@ public sealed class InspectorTests : IDisposable
     [InlineData("instruct/alpaca_en_demo.json", RecordKind.Demonstrations, 999)]
     [InlineData("instruct/gpteacher.jsonl.gz", RecordKind.Demonstrations, 6458)]
     [InlineData("hh-rlhf/harmless-base.test.jsonl.gz", RecordKind.Rankings, 2312)]
-    [InlineData("gsm8k/train.jsonl.gz", RecordKind.Demonstrations, 7473)]
+    [InlineData("gsm8k/test.jsonl", RecordKind.Demonstrations, 1319)]
     [InlineData("text/tinystories_a.txt", RecordKind.Text, 1728)]
     [InlineData("text/c4_demo.jsonl.gz", RecordKind.Text, 300)]
     public void Public_data_sets_are_looked_through_and_a_cleaned_copy_has_nothing_left_to_find(string name, RecordKind kind, int rows)
