@@ -2,9 +2,9 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Gpt35.Cli.Verbs;
 using Gpt35.Data;
 using Gpt35.Tokenization;
-using Gpt35.Cli.Verbs;
 using Spectre.Console;
 
 namespace Gpt35.Cli.Terminal;
