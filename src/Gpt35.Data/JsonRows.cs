@@ -14,7 +14,7 @@ internal static class JsonRows
     private const int MaxHeadings = 16;
 
     // JSON leaves open which of two columns of one name counts; we do not guess.
-    public static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     public static IEnumerable<Row> Read(string path)
     {
@@ -30,7 +30,7 @@ internal static class JsonRows
         };
         foreach (var (json, line) in rows)
         {
-            using var document = Parse(json, path, line, expected);
+            using var document = Parse(json, out var found) ?? throw Fault(path, line, found, expected, "Correct this line");
             if (document.RootElement.ValueKind == JsonValueKind.String && first != '"')
                 yield return strings.Build(line, row => document.RootElement.WriteTo(Named(row)));
             else if (document.RootElement.ValueKind == JsonValueKind.Object) yield return new Row(document.RootElement, path, "line", line);
@@ -157,19 +157,24 @@ internal static class JsonRows
         return next;
     }
 
-    private static JsonDocument Parse(string json, string path, long line, string expected)
+    /// <summary>Parses a row, or the list in a cell.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="found">What is wrong, when the result is null.</param>
+    public static JsonDocument? Parse(string json, out string found)
     {
+        found = "an escape \\ud800 … \\udfff without its other half, which is no character";
         try
         {
             var document = JsonDocument.Parse(json, Strict);
             if (!HasHalfPair(json)) return document;
             document.Dispose();
-            throw Fault(path, line, "an escape \\ud800 … \\udfff without its other half, which is no character", expected, "Correct this line");
         }
+        catch (InvalidOperationException) { }               // half a pair in the name of a column
         catch (JsonException error)
         {
-            throw Fault(path, line, json.Length == 0 ? "nothing between two commas" : Describe(json, error), expected, "Correct this line");
+            found = json.Length == 0 ? "nothing between two commas" : Describe(json, error);
         }
+        return null;
     }
 
     /// <summary>Whether the escapes of valid JSON make half of a surrogate pair, which no UTF-8 can say.</summary>
@@ -187,7 +192,7 @@ internal static class JsonRows
     }
 
     /// <summary>What is wrong with a row: it is no JSON, or JSON of a kind that no row is.</summary>
-    public static string Describe(string json, JsonException error)
+    private static string Describe(string json, JsonException error)
     {
         var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(json), new JsonReaderOptions { MaxDepth = int.MaxValue });
         try

@@ -37,18 +37,20 @@ internal abstract class ParquetColumn(Field column)
     /// <summary>Steps over the one entry in each leaf that says that nothing is there.</summary>
     protected abstract void Skip();
 
-    public static ParquetColumn Load(Field column, ParquetRowGroupReader group) => column switch
+    public static ParquetColumn Load(Field column, ParquetRowGroupReader group, Stream file) => column switch
     {
-        DataField data => LoadLeaf(data, group),
-        ListField list => new List(list, Load(list.Item, group)),
-        StructField { Fields.Count: > 0 } parts => new Struct(parts, [.. parts.Fields.Select(part => (part.Name, Load(part, group)))]),
+        DataField data => LoadLeaf(data, group, file),
+        ListField list => new List(list, Load(list.Item, group, file)),
+        StructField { Fields.Count: > 0 } parts => new Struct(parts, [.. parts.Fields.Select(part => (part.Name, Load(part, group, file)))]),
         _ => throw Unfit(column, column.SchemaType.ToString()),
     };
 
-    private static Leaf LoadLeaf(DataField column, ParquetRowGroupReader group)
+    private static Leaf LoadLeaf(DataField column, ParquetRowGroupReader group, Stream file)
     {
-        var entries = group.GetMetadata(column)?.MetaData?.NumValues ?? throw new InvalidDataException($"no data for the column \"{column.Path}\"");
+        var metadata = group.GetMetadata(column)?.MetaData ?? throw new InvalidDataException($"no data for the column \"{column.Path}\"");
+        var entries = metadata.NumValues;
         if (entries is < 0 or > MaxEntries) throw new InvalidDataException($"{entries:N0} values of \"{column.Path}\" in one row group");
+        ParquetThrift.RequirePages(file, metadata);
         using var raw = group.ReadRawColumnDataBaseAsync(column).AsTask().GetAwaiter().GetResult();
         var write = raw switch
         {

@@ -20,7 +20,7 @@ internal static class ParquetRows
         long number = 0;
         for (var index = 0; index < reader.RowGroupCount; index++)
         {
-            var (rows, columns) = Guard(path, number + 1, () => LoadGroup(reader, index));
+            var (rows, columns) = Guard(path, number + 1, () => LoadGroup(stream, reader, index));
             for (long row = 0; row < rows; row++)
             {
                 number++;
@@ -32,6 +32,7 @@ internal static class ParquetRows
 
     private static ParquetReader Open(Stream stream)
     {
+        ParquetThrift.RequireFooter(stream);
         var reader = ParquetReader.CreateAsync(stream, new ParquetOptions(), leaveStreamOpen: true).GetAwaiter().GetResult();
         var elements = reader.Metadata!.Schema;
         RequireTree(elements);
@@ -59,11 +60,11 @@ internal static class ParquetRows
         if (missing.Any(children => children != 0)) throw new InvalidDataException("an incomplete list of columns");
     }
 
-    private static (long Rows, List<(string Name, ParquetColumn? Column)> Columns) LoadGroup(ParquetReader reader, int index)
+    private static (long Rows, List<(string Name, ParquetColumn? Column)> Columns) LoadGroup(Stream stream, ParquetReader reader, int index)
     {
         using var group = reader.OpenRowGroupReader(index);
         if (group.RowCount is < 0 or > ParquetColumn.MaxEntries) throw new InvalidDataException($"a row group of {group.RowCount:N0} rows");
-        return (group.RowCount, [.. reader.Schema.Fields.Select(column => (column.Name, Shape.Known.Contains(column.Name) ? ParquetColumn.Load(column, group) : null))]);
+        return (group.RowCount, [.. reader.Schema.Fields.Select(column => (column.Name, Shape.Known.Contains(column.Name) ? ParquetColumn.Load(column, group, stream) : null))]);
     }
 
     private static void Write(Utf8JsonWriter json, List<(string Name, ParquetColumn? Column)> columns)

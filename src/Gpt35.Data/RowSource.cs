@@ -33,14 +33,8 @@ internal readonly record struct Row(JsonElement Value, string File, string Unit,
     {
         var value = Get(column);
         if (value.ValueKind != JsonValueKind.String || value.GetString() is not { } text || !text.AsSpan().TrimStart().StartsWith('[')) return value;
-        try
-        {
-            return JsonElement.Parse(text, JsonRows.Strict);
-        }
-        catch (JsonException error)
-        {
-            throw Fault($"\"{column}\" that begins like a list and {JsonRows.Describe(text, error)}", "a list as JSON", "Correct this row");
-        }
+        using var list = JsonRows.Parse(text, out var found) ?? throw Fault($"\"{column}\" that begins like a list and is {found}", "a list as JSON", "Correct this row");
+        return list.RootElement.Clone();
     }
 
     /// <summary>The columns of the row, for messages.</summary>

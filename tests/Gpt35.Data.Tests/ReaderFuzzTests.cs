@@ -32,7 +32,7 @@ public sealed class ReaderFuzzTests : IDisposable
             var path = folder.Path(name);
             File.WriteAllBytes(path, content);
             ReadAll(path);
-        }, iter: 300, threads: 1, print: content => Convert.ToBase64String(content));
+        }, iter: 200, threads: 1, print: content => Convert.ToBase64String(content));
     }
 
     [Theory, MemberData(nameof(Names))]

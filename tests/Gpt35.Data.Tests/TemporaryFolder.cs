@@ -24,6 +24,7 @@ internal sealed class TemporaryFolder : IDisposable
         else if (name.EndsWith(".zst", StringComparison.Ordinal))
         {
             using var zstandard = new CompressionStream(stream);
+            zstandard.SetParameter(ZstdSharp.Unsafe.ZSTD_cParameter.ZSTD_c_checksumFlag, 1);     // as the zstd command does
             zstandard.Write(content);
         }
         else stream.Write(content);

@@ -11,7 +11,7 @@ internal static class DataTokenizeVerb
 {
     public static Command Create(Session session)
     {
-        var files = new Argument<string[]>("file") { Description = "Text files: .txt, .jsonl or .json, also with .gz.", Arity = ArgumentArity.OneOrMore };
+        var files = new Argument<string[]>("file") { Description = "Text files: .txt, .jsonl, .json, .csv or .tsv, also with .gz or .zst, or .parquet.", Arity = ArgumentArity.OneOrMore };
         var vocabulary = new Option<string>("--tokenizer") { Description = "A tokenizer.json, the folder that holds one, or a vocabulary by name.", Required = true };
         var output = new Option<string>("--out") { Description = "Folder that receives the shards.", Required = true };
         var shardTokens = new Option<long>("--shard-tokens") { Description = "A shard ends with the document that reaches this many tokens." }

@@ -51,7 +51,7 @@ internal static class EvalRunVerb
     private static Command Perplexity(Session session)
     {
         var (model, output) = (ModelArgument(), OutputOption());
-        var text = new Option<string>("--text") { Description = "Held-out text: .txt, .jsonl or .json, also with .gz.", Required = true };
+        var text = new Option<string>("--text") { Description = "Held-out text: .txt, .jsonl, .json, .csv or .tsv, also with .gz or .zst, or .parquet.", Required = true };
         var command = new Command("perplexity", "Perplexity and bits per byte on held-out text.") { model, text, output };
         command.SetAction(parsed =>
         {

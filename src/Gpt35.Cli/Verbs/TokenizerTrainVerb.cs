@@ -12,7 +12,7 @@ internal static class TokenizerTrainVerb
 
     public static Command Create(Session session)
     {
-        var files = new Argument<string[]>("file") { Description = "Text files: .txt, .jsonl or .json, also with .gz.", Arity = ArgumentArity.OneOrMore };
+        var files = new Argument<string[]>("file") { Description = "Text files: .txt, .jsonl, .json, .csv or .tsv, also with .gz or .zst, or .parquet.", Arity = ArgumentArity.OneOrMore };
         var size = new Option<int>("--vocab-size") { Description = "Number of ids: 256 bytes, merges and special tokens.", Required = true };
         var output = new Option<string>("--out") { Description = "Folder that receives tokenizer.json.", Required = true };
         var minimum = new Option<long>("--min-frequency") { Description = "A pair that occurs less often is not merged." }.AtLeast(1L).WithDefault(2L);
