@@ -37,11 +37,19 @@ internal static class OutputFolder
 /// <summary>Files that a command makes.</summary>
 internal static class OutputFile
 {
+    /// <summary>A file for rows, whose name says so: readers tell text from rows by it.</summary>
+    /// <exception cref="IOException">There is something of that name already.</exception>
+    /// <exception cref="InvalidDataException">The name does not end in .jsonl or .jsonl.gz.</exception>
+    public static string RequireNewRows(string path) =>
+        path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".jsonl.gz", StringComparison.OrdinalIgnoreCase)
+            ? RequireNew(path)
+            : throw new InvalidDataException($"{path}: found another ending; expected .jsonl or .jsonl.gz, because rows are written as JSON lines. Choose another name.");
+
     /// <exception cref="IOException">There is something of that name already.</exception>
     public static string RequireNew(string path)
     {
         if (Directory.Exists(path)) throw new IOException($"{path} is a folder; expected the name of a file to write.");
-        if (File.Exists(path)) throw new IOException($"{path} exists. Nothing was changed. Choose another --out, or delete it first.");
+        if (File.Exists(path)) throw new IOException($"{path} exists. Nothing was changed. Choose another name, or delete it first.");
         return path;
     }
 }

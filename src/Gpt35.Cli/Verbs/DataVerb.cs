@@ -4,12 +4,15 @@ using Gpt35.Data.TinyWorld;
 
 namespace Gpt35.Cli.Verbs;
 
-/// <summary><c>gpt35 data synth|tokenize</c>.</summary>
+/// <summary><c>gpt35 data synth|inspect|convert|mix|tokenize</c>.</summary>
 internal static class DataVerb
 {
-    public static Command Create(Session session) => new("data", "Make training data.")
+    public static Command Create(Session session) => new("data", "Make training data, look into it, clean, convert and mix it.")
     {
         Synth(session),
+        DataInspectVerb.Create(session),
+        DataConvertVerb.Create(session),
+        DataMixVerb.Create(session),
         DataTokenizeVerb.Create(session),
     };
 

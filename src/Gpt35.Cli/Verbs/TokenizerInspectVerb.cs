@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Gpt35.Cli.Terminal;
 using Gpt35.Tokenization;
-using Spectre.Console;
 
 namespace Gpt35.Cli.Verbs;
 
@@ -46,11 +46,11 @@ internal static class TokenizerInspectVerb
 
     private static void ShowBorders(Session session, Tokenizer tokenizer, int[] ids)
     {
-        var colored = session.Console.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors };
+        var colored = TokenText.IsColored(session);
         var shown = new StringBuilder();
         foreach (var (at, id) in ids.Take(MostShown).Index())
         {
-            var token = Visible(tokenizer.TokenBytes(id, includeSpecial: true), lineEnds: true);
+            var token = TokenText.Visible(tokenizer.TokenBytes(id, includeSpecial: true), lineEnds: true);
             // A colour must not run on to the end of the terminal's line.
             if (colored) shown.Append($"\e[30;48;5;{Colors[at % Colors.Length]}m").Append(token.Replace("\n", "\e[0m\n")).Append("\e[0m");
             else shown.Append(token).Append(at + 1 < ids.Length ? "|" : "");
@@ -61,7 +61,7 @@ internal static class TokenizerInspectVerb
 
     private static void ShowIds(Session session, Tokenizer tokenizer, int[] ids)
     {
-        foreach (var id in ids.Take(MostShown)) session.Out.WriteLine(Row(id, $"\"{Visible(tokenizer.TokenBytes(id, includeSpecial: true))}\""));
+        foreach (var id in ids.Take(MostShown)) session.Out.WriteLine(Row(id, $"\"{TokenText.Visible(tokenizer.TokenBytes(id, includeSpecial: true))}\""));
         SayRest(session, ids.Length);
     }
 
@@ -81,25 +81,8 @@ internal static class TokenizerInspectVerb
         session.Out.WriteLine("Longest tokens:");
         var ordinary = Enumerable.Range(0, tokenizer.VocabSize).Where(id => !specialIds.Contains(id) && tokenizer.HasToken(id));
         foreach (var id in ordinary.OrderByDescending(id => tokenizer.TokenBytes(id).Length).ThenBy(id => id).Take(12))
-            session.Out.WriteLine(Row(id, $"\"{Visible(tokenizer.TokenBytes(id))}\""));
+            session.Out.WriteLine(Row(id, $"\"{TokenText.Visible(tokenizer.TokenBytes(id))}\""));
     }
 
     private static string Row(int id, string text) => string.Create(CultureInfo.InvariantCulture, $"{id,8}  {text}");
-
-    /// <summary>A token's characters; what is a control or no whole UTF-8 character as \xNN; with line ends, \n is shown and then made.</summary>
-    private static string Visible(ReadOnlySpan<byte> bytes, bool lineEnds = false)
-    {
-        var shown = new StringBuilder();
-        while (!bytes.IsEmpty)
-        {
-            var whole = Rune.DecodeFromUtf8(bytes, out var rune, out var used) == System.Buffers.OperationStatus.Done;
-            if (rune.Value == '\n') shown.Append(lineEnds ? "\\n\n" : "\\n");
-            else if (!whole || Rune.IsControl(rune))
-                foreach (var b in bytes[..used]) shown.Append(CultureInfo.InvariantCulture, $"\\x{b:X2}");
-            else if (rune.Value is '"' or '\\' && !lineEnds) shown.Append('\\').Append(rune);
-            else shown.Append(rune);
-            bytes = bytes[used..];
-        }
-        return shown.ToString();
-    }
 }

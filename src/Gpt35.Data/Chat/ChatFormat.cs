@@ -71,6 +71,14 @@ public sealed class ChatFormat
     /// <exception cref="InvalidDataException">The format cannot write these turns down, or the tokenizer lacks a special token of the format.</exception>
     public TokenSequence Render(IReadOnlyList<Message> messages, Tokenizer tokenizer) => Write(messages, tokenizer, asPrompt: false).ToSequence();
 
+    /// <summary><see cref="Render"/> and, beside each id, the role of the turn in which it begins; null before the first turn.</summary>
+    public (TokenSequence Sequence, Role?[] Roles) RenderWithRoles(IReadOnlyList<Message> messages, Tokenizer tokenizer) => WithRoles(Write(messages, tokenizer, asPrompt: false));
+
+    /// <summary><see cref="RenderPrompt(IReadOnlyList{Message}, Tokenizer)"/> likewise; the opening of the answer belongs to the assistant.</summary>
+    public (TokenSequence Sequence, Role?[] Roles) RenderPromptWithRoles(IReadOnlyList<Message> messages, Tokenizer tokenizer) => WithRoles(Write(messages, tokenizer, asPrompt: true));
+
+    private static (TokenSequence, Role?[]) WithRoles(ChatWriter writer) => (writer.ToSequence(), writer.ToRoles());
+
     /// <summary>Ids of the conversation followed by the opening of an assistant turn, ready for a completion.</summary>
     /// <exception cref="InvalidDataException">As <see cref="Render"/>; or the format needs a user turn at the end and there is none.</exception>
     public int[] RenderPrompt(IReadOnlyList<Message> messages, Tokenizer tokenizer) => Write(messages, tokenizer, asPrompt: true).ToSequence().Ids;
@@ -171,6 +179,7 @@ public sealed class ChatFormat
         Message? folded = null;
         foreach (var (i, message) in messages.Index())
         {
+            writer.Turn(message.Role);
             if (message.Role == Role.System && template.System!.Place == SystemPlace.FirstUserTurn) folded = message;
             else if (message.Role == Role.System) WriteSystem(writer, message, all);
             else if (message.Role == Role.User)
@@ -185,6 +194,7 @@ public sealed class ChatFormat
                 assistantSuffix.WriteTo(writer, all);
             }
         }
+        if (asPrompt) writer.Turn(Role.Assistant);
         if (asPrompt) assistantPrefix.WriteTo(writer, all);
         return writer;
     }
@@ -200,7 +210,12 @@ public sealed class ChatFormat
     {
         var apart = message.Input is not null && template.UserWithInput is not null;
         (apart ? inputPrefix : userPrefix).WriteTo(writer, isTrained);
-        if (system is not null) WriteSystem(writer, system, isTrained);
+        if (system is not null)
+        {
+            writer.Turn(Role.System);
+            WriteSystem(writer, system, isTrained);
+            writer.Turn(Role.User);
+        }
         writer.Text(Trimmed(apart ? message.Instruction : message.Content), isTrained);
         if (apart)
         {

@@ -18,6 +18,9 @@ public sealed record Message(Role Role, string Content)
     public static Message User(string instruction, string? input) =>
         string.IsNullOrWhiteSpace(input) ? User(instruction) : new(Role.User, $"{instruction}{InputSeparator}{input}") { Input = input };
 
+    /// <summary>The same turn without its input apart.</summary>
+    internal Message Whole => Input is null ? this : new(Role, Content);
+
     /// <summary>The content before <see cref="Input"/>.</summary>
     internal string Instruction => Input is null ? Content : Content[..^(InputSeparator.Length + Input.Length)];
 

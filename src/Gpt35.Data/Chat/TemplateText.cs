@@ -44,13 +44,28 @@ internal sealed class ChatWriter(Tokenizer tokenizer, string format)
 {
     private readonly List<int> ids = [];
     private readonly List<bool> trained = [];
+    private readonly List<Role?> roles = [];
     private readonly StringBuilder run = new();
+    private readonly List<(int Character, Role? Role)> runRoles = [];    // where in the run another turn begins
     private bool runIsTrained;
+    private Role? role;
+
+    /// <summary>What follows belongs to a turn of this role, its prefix and suffix included.</summary>
+    public void Turn(Role? next)
+    {
+        if (run.Length > 0) runRoles.Add((run.Length, role = next));
+        else role = next;
+    }
 
     /// <summary>Ordinary text, whatever it spells.</summary>
     public void Text(string text, bool isTrained)
     {
         if (isTrained != runIsTrained) Border();
+        if (run.Length == 0 && text.Length > 0)
+        {
+            runRoles.Clear();
+            runRoles.Add((0, role));
+        }
         runIsTrained = isTrained;
         run.Append(text);
     }
@@ -60,13 +75,16 @@ internal sealed class ChatWriter(Tokenizer tokenizer, string format)
         Border();
         ids.Add(IdOf(name, tokenizer, format));
         trained.Add(isTrained);
+        roles.Add(role);
     }
 
     /// <summary>Nothing before and after this point may share a token.</summary>
     public void Border()
     {
         if (run.Length == 0) return;
-        ids.AddRange(tokenizer.Encode(run.ToString()));
+        var text = run.ToString();
+        ids.AddRange(tokenizer.Encode(text));
+        AddRoles(text);
         while (trained.Count < ids.Count) trained.Add(runIsTrained);
         run.Clear();
     }
@@ -75,6 +93,26 @@ internal sealed class ChatWriter(Tokenizer tokenizer, string format)
     {
         Border();
         return new TokenSequence([.. ids], [.. trained]);
+    }
+
+    /// <summary>The role of the turn in which each token begins; null before the first, (ids,).</summary>
+    public Role?[] ToRoles()
+    {
+        Border();
+        return [.. roles];
+    }
+
+    /// <summary>Roles of the tokens that the run has become, told by the bytes that they stand for.</summary>
+    private void AddRoles(string text)
+    {
+        var (at, turn) = (0, 0);
+        var ends = runRoles.Skip(1).Select(next => Encoding.UTF8.GetByteCount(text.AsSpan(0, next.Character))).ToList();
+        while (roles.Count < ids.Count)
+        {
+            while (turn < ends.Count && at >= ends[turn]) turn++;
+            at += ends.Count == 0 ? 0 : tokenizer.TokenBytes(ids[roles.Count]).Length;
+            roles.Add(runRoles[turn].Role);
+        }
     }
 
     /// <exception cref="InvalidDataException">The tokenizer has no such special token.</exception>

@@ -18,13 +18,21 @@ internal static class DataSplit
     public static DataSplit<T> Read<T>(DataOptions data, Func<string, IEnumerable<T>> read, Func<T, string> key)
     {
         RequireOneWay(data);
-        var records = data.Train.SelectMany(read).ToList();
+        var records = data.Train.SelectMany(path => MixRecipe.IsNamedBy(path) ? Mixed(path, read) : read(path)).ToList();
         var held = records.ToLookup(record => IsHeldOut(key(record), data.HeldoutFraction));
         var split = new DataSplit<T>([.. held[false]], data.Heldout.Count > 0 ? [.. data.Heldout.SelectMany(read)] : [.. held[true]]);
         if (split.Train.Count == 0)
             throw new InvalidDataException(
                 $"{string.Join(", ", data.Train)}: {records.Count} records, of which none is left to train on after holding out {data.HeldoutFraction:P0}. Lower data.heldout_fraction or add data.");
         return split;
+    }
+
+    /// <summary>The records of the mixture that a YAML file describes. Stages hold their records anyway, so each file is read once, whatever its epochs.</summary>
+    private static IEnumerable<T> Mixed<T>(string path, Func<string, IEnumerable<T>> read)
+    {
+        var recipe = RecipeFile.Load<MixRecipe>(path);
+        var files = new Dictionary<string, List<T>>();
+        return recipe.Read(recipe.Open(file => files.TryGetValue(file, out var records) ? records : files[file] = [.. read(file)]));
     }
 
     /// <exception cref="InvalidDataException">Both ways of holding out are asked for.</exception>

@@ -5,7 +5,7 @@ namespace Gpt35.Training;
 /// <summary>Where a stage's records come from. Paths are relative to the working directory.</summary>
 public sealed record DataOptions
 {
-    /// <summary>Files to train on.</summary>
+    /// <summary>Files to train on; one that ends in .yaml describes a mixture of files (<see cref="MixRecipe"/>).</summary>
     public required IReadOnlyList<string> Train { get; init; }
 
     /// <summary>Files to measure on, never trained on. With none, <see cref="HeldoutFraction"/> applies.</summary>

@@ -51,6 +51,7 @@ internal sealed class RecipeBinder(string path, bool settable)
             type = inner;
         }
         if (typeof(IReadOnlyList<string>).IsAssignableFrom(type)) return Strings(node, key);
+        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>)) return Records(node, type.GetGenericArguments()[0], key);
         if (type.IsClass && type != typeof(string))
         {
             return node is YamlMappingNode mapping ? Bind(mapping, type, key)
@@ -89,6 +90,16 @@ internal sealed class RecipeBinder(string path, bool settable)
         YamlScalarNode when !IsNull(node) => [(string)Scalar(node, typeof(string), key)],
         _ => throw Wrong(node, key, "a list of texts such as [a.jsonl, b.jsonl]"),
     };
+
+    private Array Records(YamlNode node, Type type, string key)
+    {
+        var blocks = (node as YamlSequenceNode)?.Children.OfType<YamlMappingNode>().ToList();
+        if (blocks is not { Count: > 0 } || blocks.Count < ((YamlSequenceNode)node).Children.Count)
+            throw Wrong(node, key, $"a list of {{ {string.Join(", ", type.GetProperties().Where(p => p.CanWrite).Select(p => $"{RecipeNames.Convention.Apply(p.Name)}: …"))} }}");
+        var records = Array.CreateInstance(type, blocks.Count);
+        foreach (var (i, block) in blocks.Index()) records.SetValue(Bind(block, type, $"{key}[{i}]"), i);
+        return records;
+    }
 
     private static bool IsNull(YamlNode node) =>
         node is YamlScalarNode { Style: YamlDotNet.Core.ScalarStyle.Plain or YamlDotNet.Core.ScalarStyle.Any, Value: null or "" or "null" or "~" };
