@@ -38,7 +38,7 @@ internal sealed class Automaton
     public int Generation { get; private set; }
 
     /// <summary>The bytes that occur in some document.</summary>
-    public IEnumerable<int> UsedBytes() => Enumerable.Range(0, 256).Where(value => nfa.States.Any(state => state.Edges.Any(edge => edge.Low <= value && value <= edge.High)));
+    public IEnumerable<int> UsedBytes() => nfa.States.SelectMany(state => state.Edges).Distinct().SelectMany(edge => Enumerable.Range(edge.Low, edge.High - edge.Low + 1)).Distinct();
 
     public Configuration Start() => Enter(nfa.Root, bottom, maxDepth);
 
@@ -123,7 +123,12 @@ internal sealed class Automaton
         }
     }
 
-    private int Cost(Frame frame, int depth) => frame.States.Min(state => costs.Of(state, depth));
+    private int Cost(Frame frame, int depth)
+    {
+        var cost = ClosingCosts.Never;
+        foreach (var state in frame.States) cost = Math.Min(cost, costs.Of(state, depth));
+        return cost;
+    }
 
     private FrameStack StackOf(Frame frame, FrameStack parent, int depth)
     {

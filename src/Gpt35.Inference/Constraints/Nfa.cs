@@ -18,7 +18,6 @@ internal sealed class Nfa
     {
         Root = root;
         Enlist(root);
-        var bodies = new Dictionary<Rule, int>();
         while (unbuilt.TryDequeue(out var rule))
         {
             var end = Add(new State { Accepts = true });

@@ -1,5 +1,6 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using System.Text;
+using Gpt35.Inference.Constraints;
 using Gpt35.Tokenization;
 
 namespace Gpt35.Inference;
@@ -23,8 +24,8 @@ internal sealed class TokenChooser
     private readonly float[] modelLogProbs = [];        // (room,)
     private readonly TokenLogProb[] alternatives = [];  // (room, n)
     private ConstraintCursor? cursor;
-    private int position, stopPlace, textBytes;
-    private bool stopStringMet;
+    private int position, stopPlace;
+    private bool stopTokenMet;
     private bool closed;                                // the constraint had to be closed before the tokens ran out
 
     /// <param name="options">How to choose.</param>
@@ -49,8 +50,14 @@ internal sealed class TokenChooser
     /// <summary>Why the completion ended; null while it goes on.</summary>
     public FinishReason? Finish { get; private set; }
 
-    /// <summary>Whether a stop string ended it, and how many bytes of text come before that.</summary>
-    public (bool Met, int TextBytes) StopString => (stopStringMet, textBytes);
+    /// <summary>The text of the tokens it chose, without special tokens, a stop token or a stop string.</summary>
+    public string TextOf(ReadOnlySpan<int> tokens, Tokenizer tokenizer)
+    {
+        var decoder = new StopTextDecoder(tokenizer, options.StopStrings, options.MinTokens);
+        var text = new StringBuilder();
+        foreach (var token in stopTokenMet ? tokens[..^1] : tokens) text.Append(decoder.Push(token));
+        return text.Append(decoder.Flush()).ToString();
+    }
 
     /// <summary>Log-probabilities under the model's own distribution, as far as they were asked for.</summary>
     public TokenLogProbs? Report => options.TopLogProbs is null
@@ -120,16 +127,16 @@ internal sealed class TokenChooser
 
     private void Accept(int token)
     {
-        var stopped = Stops(token);
+        stopTokenMet = Stops(token);
         position++;
         if (counts is not null) CollectionsMarshal.GetValueRefOrAddDefault(counts, token, out _)++;
-        if (stopped) Finish = FinishReason.Stop;
+        if (stopTokenMet) Finish = FinishReason.Stop;
         else if (cursor is not null)
         {
             cursor.Advance(token);
             if (cursor.MustEnd) Finish = closed ? FinishReason.Length : FinishReason.Stop;
         }
-        if (!stopped && stops is not null && MeetsStopString(token)) Finish = FinishReason.Stop;
+        if (!stopTokenMet && stops is not null && MeetsStopString(token)) Finish = FinishReason.Stop;
         if (position == room) Finish ??= FinishReason.Length;
     }
 
@@ -138,10 +145,7 @@ internal sealed class TokenChooser
         foreach (var value in tokenizer!.TokenBytes(token))
         {
             stopPlace = stops!.Next(stopPlace, value);
-            textBytes++;
-            if (stops.Match(stopPlace) is not (> 0 and var length) || position < options.MinTokens) continue;
-            textBytes -= length;
-            return stopStringMet = true;
+            if (stops.Match(stopPlace) > 0 && position >= options.MinTokens) return true;
         }
         return false;
     }
