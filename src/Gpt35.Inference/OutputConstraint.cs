@@ -55,13 +55,15 @@ public sealed class OutputConstraint
     internal int VocabSize => tokenizer.VocabSize;
 
     /// <summary>The beginning of a document.</summary>
-    internal ConstraintCursor Start()
+    internal ConstraintCursor Start() => new(this, StartConfiguration());
+
+    internal Configuration StartConfiguration()
     {
         lock (theLock)
         {
             automaton.Trim();
             if (generation != automaton.Generation) (start, generation) = (automaton.Start(), automaton.Generation);
-            return new ConstraintCursor(this, start);
+            return start;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 
 namespace Gpt35.Inference;
 
@@ -157,8 +158,13 @@ public sealed class Sampler
     /// <returns>The sum of the others.</returns>
     private double KeepAbove(float floor)
     {
-        foreach (ref var weight in weights.AsSpan())
-            weight = weight >= floor ? weight : 0;
+        var (i, floors) = (0, Vector256.Create(floor));
+        for (; i + 8 <= weights.Length; i += 8)
+        {
+            var eight = Vector256.Create(weights, i);
+            (eight & Vector256.GreaterThanOrEqual(eight, floors)).CopyTo(weights, i);
+        }
+        for (; i < weights.Length; i++) weights[i] = weights[i] >= floor ? weights[i] : 0;
         return WeightSums.Blocks(weights, memory.BlockSums);
     }
 }

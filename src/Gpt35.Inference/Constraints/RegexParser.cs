@@ -168,12 +168,12 @@ internal sealed class RegexParser
         {
             if (AtEnd) throw Problem(start, "a [ without its ]", "close it");
             if (Skip(']')) break;
+            if (Current == '-' && at + 1 < runes.Length && runes[at + 1] == '[') throw Problem(at + 1, "a class taken from a class", "put \\ before the [ to mean the character");
             var place = at;
             var (first, single) = ParseClassItem();
-            if (!AtEnd && Current == '-' && at + 1 < runes.Length && runes[at + 1] != ']')
+            if (!AtEnd && Current == '-' && at + 1 < runes.Length && runes[at + 1] is not (']' or '['))
             {
                 at++;
-                if (Current == '[') throw Problem(at, "a class taken from a class", "put \\ before the [ to mean the character");
                 var (last, lastSingle) = ParseClassItem();
                 if (!single || !lastSingle) throw Problem(place, "a range that begins or ends with a class", "put \\ before the - to mean the character");
                 var (low, high) = (first.Ranges[0].Low, last.Ranges[0].Low);

@@ -15,6 +15,9 @@ internal sealed class RankedMass(int vocabSize)
     /// <summary>exp(−24) = 4e−11: what is rarer shares the last bucket.</summary>
     private const float Reach = 24;
 
+    private const int Lanes = 4;
+
+    private readonly double[] lanes = new double[Lanes * BucketCount];
     private readonly double[] first = new double[BucketCount];     // weight of each bucket, of all tokens
     private readonly double[] inner = new double[BucketCount];     // the same within one of them
     private readonly int[] buckets = new int[vocabSize];           // bucket of each token
@@ -34,8 +37,24 @@ internal sealed class RankedMass(int vocabSize)
         for (; id + 8 <= logits.Length; id += 8)
             Vector256.ConvertToInt32(Vector256.Min((top - Vector256.Create(logits.Slice(id, 8))) * factor, last)).CopyTo(buckets, id);
         for (; id < logits.Length; id++) buckets[id] = (int)Math.Min((max - logits[id]) * perBucket, BucketCount - 1f);
-        Array.Clear(first);
-        for (id = 0; id < weights.Length; id++) first[buckets[id]] += weights[id];
+        Add(weights);
+    }
+
+    /// <summary>Neighbours add to lanes of their own: often they share a bucket, and would wait for each other.</summary>
+    private void Add(ReadOnlySpan<float> weights)
+    {
+        Array.Clear(lanes);
+        var id = 0;
+        for (; id + Lanes <= weights.Length; id += Lanes)
+        {
+            lanes[buckets[id]] += weights[id];
+            lanes[buckets[id + 1] + BucketCount] += weights[id + 1];
+            lanes[buckets[id + 2] + 2 * BucketCount] += weights[id + 2];
+            lanes[buckets[id + 3] + 3 * BucketCount] += weights[id + 3];
+        }
+        for (; id < weights.Length; id++) lanes[buckets[id]] += weights[id];
+        for (var bucket = 0; bucket < BucketCount; bucket++)
+            first[bucket] = lanes[bucket] + lanes[bucket + BucketCount] + (lanes[bucket + 2 * BucketCount] + lanes[bucket + 3 * BucketCount]);
     }
 
     /// <summary>The first token at which the cumulative weight reaches <paramref name="target"/>; the last token of all where it never does.</summary>
