@@ -1,3 +1,4 @@
+using System.Text;
 using Gpt35.Inference.Constraints;
 using Gpt35.Tokenization;
 
@@ -50,6 +51,12 @@ public sealed class OutputConstraint
     /// <exception cref="InvalidDataException">It is malformed or holds what cannot be followed; the message says where.</exception>
     public static OutputConstraint Regex(string pattern, Tokenizer tokenizer) =>
         new(new Rule($"The regular expression {pattern}", nests: false) { Body = RegexParser.Parse(pattern) }, tokenizer, 0);
+
+    /// <summary>Whether a text is a whole document.</summary>
+    public bool Accepts(string text)
+    {
+        lock (theLock) return After(StartConfiguration(), Encoding.UTF8.GetBytes(text)).MayEnd;
+    }
 
     /// <summary>V of the tokenizer.</summary>
     internal int VocabSize => tokenizer.VocabSize;

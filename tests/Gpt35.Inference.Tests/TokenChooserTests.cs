@@ -1,6 +1,3 @@
-using CsCheck;
-using Gpt35.Tokenization;
-
 namespace Gpt35.Inference.Tests;
 
 /// <summary>What a completion's own history changes: penalties, bias, lengths, reports.</summary>
@@ -77,47 +74,6 @@ public sealed class TokenChooserTests
         alone.Next(Logits, out var logProb);
         Assert.Empty(alone.Report!.Top[0]);
         Assert.Equal(logProb, alone.Report.Chosen[0]);
-    }
-
-    [Fact]
-    public void Every_combination_of_options_draws_from_the_distribution_its_formulas_give()
-    {
-        var cases = Gen.Select(Gen.Int[2, 700], Gen.Int[1, 1 << 30], Gen.Double[0.3, 2], Gen.Int[0, 900], Gen.Double[0.05, 1.4], Gen.Double[0, 0.3]);
-        cases.Sample((size, seed, temperature, k, p, minP) =>
-        {
-            var random = new Random(seed);
-            var logits = Enumerable.Range(0, size).Select(_ => (float)Math.Round(random.NextDouble() * 12, 2)).ToArray();
-            var options = new SamplingOptions { Temperature = temperature, TopK = seed % 2 * k, TopP = Math.Min(p, 1), MinP = seed % 3 == 0 ? 0 : minP };
-            if (Definition(logits, options) is not { } expected) return;
-            const int draws = 2000;
-            var sampler = new Sampler(options, size);
-            var actual = new double[size];
-            for (var i = 0; i < draws; i++) actual[sampler.Next(logits, (i + 0.5) / draws, out _)] += 1.0 / draws;
-            for (var id = 0; id < size; id++)
-            {
-                Assert.Equal(expected[id], actual[id], 1.02 / draws);
-                if (expected[id] == 0) Assert.Equal(0, actual[id]);
-            }
-        }, iter: 60);
-    }
-
-    /// <summary>The distribution by a full sort in double precision; null when a border falls where rounding may move it.</summary>
-    private static double[]? Definition(float[] logits, SamplingOptions options)
-    {
-        var max = logits.Max();
-        var weights = logits.Select(logit => Math.Exp((logit - max) / options.Temperature)).ToArray();
-        var order = Enumerable.Range(0, logits.Length).OrderByDescending(id => logits[id]).ThenBy(id => id).ToList();
-        if (options.TopK > 0) order = order.Take(options.TopK).ToList();
-        var total = order.Sum(id => weights[id]);
-        var kept = new double[logits.Length];
-        var cumulative = 0.0;
-        foreach (var id in order)
-        {
-            if (options.TopP < 1 && Math.Abs(cumulative - options.TopP * total) < 1e-5 * total || Math.Abs(weights[id] - options.MinP) < 1e-5) return null;
-            if (options.TopP < 1 && cumulative >= options.TopP * total || weights[id] < options.MinP) break;
-            cumulative += kept[id] = weights[id];
-        }
-        return [.. kept.Select(weight => weight / cumulative)];
     }
 
     [Fact]

@@ -66,19 +66,20 @@ internal sealed class MaskBuilder(Automaton automaton, TokenTrie trie)
     /// <param name="mostToClose">Bytes that may still be needed after a token.</param>
     private void Walk(int node, int end, int depth, Configuration start, ulong[] mask, List<int>? ends, int mostToClose = int.MaxValue)
     {
+        var (bytes, depths, skips, starts, classes) = (trie.Bytes, trie.Depths, trie.Ends, trie.TokenStarts, automaton.ClassOfByte);
         path[depth] = start;
         while (node < end)
         {
-            var place = trie.Depths[node];
-            var next = automaton.Step(path[place - 1], automaton.ClassOfByte[trie.Bytes[node]]);
+            var place = depths[node];
+            var next = automaton.Step(path[place - 1], classes[bytes[node]]);
             if (next == Configuration.Dead)
             {
-                node = trie.Ends[node];
+                node = skips[node];
                 continue;
             }
             path[place] = next;
             if (next.ClosingCost <= mostToClose)
-                for (var i = trie.TokenStarts[node]; i < trie.TokenStarts[node + 1]; i++) TokenMask.Add(mask, trie.Ids[i]);
+                for (var i = starts[node]; i < starts[node + 1]; i++) TokenMask.Add(mask, trie.Ids[i]);
             if (next.MayEnd) ends?.Add(node);
             node++;
         }
