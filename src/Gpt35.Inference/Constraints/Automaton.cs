@@ -80,9 +80,10 @@ internal sealed class Automaton
 
     private void Call(Closing closing, Rule rule, FrameStack parent, int depth)
     {
+        if (rule.Nests) depth--;
+        if (depth < 0) return;
         if (leaves.Contains(rule)) depth = 0;                               // it never asks, so all depths are the same to it
-        else if (rule.Nests) depth--;
-        if (depth < 0 || costs.Of(nfa.Starts[rule], depth) >= ClosingCosts.Never) return;
+        if (costs.Of(nfa.Starts[rule], depth) >= ClosingCosts.Never) return;
         closing.Add(StackOf(FrameOf([nfa.Starts[rule]]), parent, depth));
     }
 

@@ -26,10 +26,21 @@ internal sealed partial class SchemaCompiler
     public static Rule Compile(string schema)
     {
         using var document = Read(schema);
-        var compiler = new SchemaCompiler(document.RootElement);
-        var rule = new Rule("The schema", nests: false);
-        rule.Body = Pattern.Of(JsonGrammar.Space, compiler.Compile(document.RootElement, "#"));
-        while (compiler.uncompiled.TryDequeue(out var next)) next.Rule.Body = compiler.Compile(next.Schema, next.At);
+        try
+        {
+            return new SchemaCompiler(document.RootElement).CompileAll();
+        }
+        catch (InvalidOperationException e) when (e is not ObjectDisposedException)
+        {
+            // The reader only finds half a surrogate pair, as in "\ud800", when it is asked for the string.
+            throw new InvalidDataException($"The schema holds a string that is no text: {e.Message} Expected Unicode without halves of surrogate pairs.", e);
+        }
+    }
+
+    private Rule CompileAll()
+    {
+        var rule = new Rule("The schema", nests: false) { Body = Pattern.Of(JsonGrammar.Space, Compile(root, "#")) };
+        while (uncompiled.TryDequeue(out var next)) next.Rule.Body = Compile(next.Schema, next.At);
         return rule;
     }
 

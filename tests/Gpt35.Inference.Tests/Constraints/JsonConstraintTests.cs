@@ -209,6 +209,7 @@ public sealed class JsonConstraintTests
     [InlineData("""{"type":"object","properties":{"next":{"$ref":"#"}},"required":["next"]}""", "no document satisfies it with at most 8 objects")]
     [InlineData("""{"type":"object",""", "The schema is no JSON")]
     [InlineData("[1]", "# is [1]")]
+    [InlineData("""{"const":"\ud800"}""", "no text")]
     public void What_cannot_be_followed_is_refused_by_name_and_place(string schema, string message) =>
         Assert.Contains(message, Assert.Throws<InvalidDataException>(() => Of(schema)).Message);
 
@@ -218,6 +219,10 @@ public sealed class JsonConstraintTests
         const string schema = """{"type":"object","properties":{"in":{"anyOf":[{"$ref":"#"},{"type":"null"}]}},"required":["in"]}""";
         Assert.True(Documents.Allows(Of(schema, 3), """{"in":{"in":{"in":null}}}"""));
         Assert.False(Documents.Allows(Of(schema, 3), """{"in":{"in":{"in":{"in":null}}}}"""));
+        const string flat = """{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"const":1}}}}}""";
+        Assert.True(Documents.Allows(Of(flat, 2), """{"a":{"b":1}}"""));
+        Assert.False(Documents.Allows(Of(flat, 1), """{"a":{"b":1}}"""));
+        Assert.True(Documents.Allows(Of(flat, 1), "{}"));
         // A model that wants nothing but to go deeper still has to come back.
         for (var seed = 0; seed < 10; seed++) AssertValid(schema, Documents.Write(Of(schema, 3), seed, 200, hostile: true).Text, $"seed {seed}");
     }
@@ -255,6 +260,18 @@ public sealed class JsonConstraintTests
         Assert.True(logProb < -4);                                                                  // as the model sees it, not the constraint
         Assert.Equal(end, chooser.Next(logits, out _));
         Assert.Equal(FinishReason.Stop, chooser.Finish);
+    }
+
+    [Fact]
+    public void A_token_under_a_constraint_that_has_been_here_before_allocates_nothing()
+    {
+        var options = new SamplingOptions { Seed = 2, TopP = 0.9, Constraint = OutputConstraint.Regex("([ab]|c{2})*", Documents.Tokenizer), MaxTokens = 90, StopTokens = [Documents.Tokenizer.EndOfText], MinTokens = 90 };
+        var chooser = new TokenChooser(options, new SamplerMemory(Documents.Tokenizer.VocabSize), 0, 90, Documents.Tokenizer);
+        var logits = new float[Documents.Tokenizer.VocabSize];
+        for (var i = 0; i < 50; i++) chooser.Next(logits, out _);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 30; i++) chooser.Next(logits, out _);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
     [Fact]
