@@ -1,14 +1,13 @@
 using System.Text;
 using Gpt35.Inference;
 using Gpt35.Model;
-using Gpt35.Tokenization;
 
 namespace Gpt35.Cli;
 
 /// <summary>Writes a completion while it is being made.</summary>
 internal static class TextStream
 {
-    /// <summary>Streams one completion to <paramref name="output"/> and returns all of its text, the lead included and the token that ended it left out.</summary>
+    /// <summary>Streams one completion to <paramref name="output"/> and returns all of its text, the lead included and the token or text that ended it left out.</summary>
     /// <param name="folder">The model and its tokenizer.</param>
     /// <param name="prompt">Prompt ids; at least one.</param>
     /// <param name="options">How to sample; MaxTokens is cut to what the context still holds.</param>
@@ -22,11 +21,12 @@ internal static class TextStream
         var room = context - prompt.Length;
         if (room < 1)
             throw new InvalidDataException($"The prompt has {prompt.Length} tokens and the model's context holds {context}, the answer included. Shorten the prompt.");
-        var decoder = new StreamingDecoder(folder.Tokenizer);
+        options = options with { MaxTokens = Math.Min(options.MaxTokens, room), MinTokens = Math.Min(options.MinTokens, room) };
+        var decoder = new StopTextDecoder(folder.Tokenizer, options.StopStrings, options.MinTokens);
         var text = new LeadFilter(lead, output);
         try
         {
-            foreach (var id in new InferenceEngine(folder.Model, 1).Stream(prompt, options with { MaxTokens = Math.Min(options.MaxTokens, room) }, cancel))
+            foreach (var id in new InferenceEngine(folder.Model, 1, folder.Tokenizer).Stream(prompt, options, cancel))
                 if (!options.StopTokens.Contains(id)) text.Push(decoder.Push(id));
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)

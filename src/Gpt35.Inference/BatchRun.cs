@@ -1,4 +1,5 @@
 using Gpt35.Model;
+using Gpt35.Tokenization;
 
 namespace Gpt35.Inference;
 
@@ -12,31 +13,32 @@ internal sealed class BatchRun
     private const int PromptTokensPerStep = 2048;
 
     private readonly Decoder model;
-    private readonly Sampler sampler;
-    private readonly IReadOnlyList<int[]> prompts;
-    private readonly SamplingOptions options;
+    private readonly Tokenizer? tokenizer;
+    private readonly IReadOnlyList<GenerationRequest> requests;
+    private readonly SamplerMemory memory;
     private readonly Running?[] running;          // (slots,) the completion in each slot
     private readonly Completion[] completions;
     private readonly int[] slots, starts, tokens; // arguments of the next step
     private readonly float[] logits;              // (slots, V)
-    private int nextPrompt, finished, batch;
+    private int nextRequest, finished, batch;
 
-    public BatchRun(Decoder model, Sampler sampler, IReadOnlyList<int[]> prompts, SamplingOptions options, int slotCount)
+    public BatchRun(Decoder model, Tokenizer? tokenizer, IReadOnlyList<GenerationRequest> requests, int slotCount)
     {
-        (this.model, this.sampler, this.prompts, this.options) = (model, sampler, prompts, options);
+        (this.model, this.tokenizer, this.requests) = (model, tokenizer, requests);
+        memory = new SamplerMemory(model.Config.VocabSize);
         running = new Running?[slotCount];
-        completions = new Completion[prompts.Count];
+        completions = new Completion[requests.Count];
         slots = new int[slotCount];
         starts = new int[slotCount + 1];
-        tokens = new int[slotCount + Math.Max(PromptTokensPerStep, prompts.Max(prompt => prompt.Length))];
+        tokens = new int[slotCount + Math.Max(PromptTokensPerStep, requests.Max(request => request.Prompt.Length))];
         logits = new float[checked(slotCount * model.Config.VocabSize)];
     }
 
     public Completion[] Complete(CancellationToken cancel)
     {
-        var capacity = prompts.Max(prompt => prompt.Length + InferenceEngine.RoomFor(model.Config, prompt, options));
+        var capacity = requests.Max(request => request.Prompt.Length + RoomFor(request));
         using var cache = new KvCache(model.Config, running.Length, capacity);
-        while (finished < prompts.Count)
+        while (finished < requests.Count)
         {
             cancel.ThrowIfCancellationRequested();
             Plan();
@@ -54,12 +56,13 @@ internal sealed class BatchRun
         for (var slot = 0; slot < running.Length; slot++)
         {
             if (running[slot] is { } completion) Add(slot, completion.Last);
-            else if (nextPrompt < prompts.Count && (promptTokens == 0 || promptTokens + prompts[nextPrompt].Length <= PromptTokensPerStep))
+            else if (nextRequest < requests.Count && (promptTokens == 0 || promptTokens + requests[nextRequest].Prompt.Length <= PromptTokensPerStep))
             {
-                var prompt = prompts[nextPrompt];
-                running[slot] = new Running(nextPrompt++, InferenceEngine.RoomFor(model.Config, prompt, options));
-                promptTokens += prompt.Length;
-                Add(slot, prompt);
+                var request = requests[nextRequest];
+                var room = RoomFor(request);
+                running[slot] = new Running(nextRequest++, room, new TokenChooser(request.Options, memory, request.Stream, room, tokenizer));
+                promptTokens += request.Prompt.Length;
+                Add(slot, request.Prompt);
             }
         }
     }
@@ -79,35 +82,38 @@ internal sealed class BatchRun
         {
             var slot = slots[row];
             var completion = running[slot]!;
-            var u = InferenceEngine.Uniform(options.Seed, completion.Index, completion.Count);
-            var token = sampler.Next(logits.AsSpan(row * vocabSize, vocabSize), u, out var logProb);
-            completion.Append(token, logProb);
-            var stopped = options.StopTokens.Contains(token);
-            if (!stopped && !completion.IsFull) continue;
-            completions[completion.Index] = completion.Finish(stopped ? FinishReason.Stop : FinishReason.Length);
+            completion.Extend(logits.AsSpan(row * vocabSize, vocabSize));
+            if (!completion.HasEnded) continue;
+            completions[completion.Index] = completion.Finish(tokenizer);
             cache.Truncate(slot);
             running[slot] = null;
             finished++;
         }
     }
 
+    private int RoomFor(GenerationRequest request) => InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
+
     /// <summary>A completion under way, with memory for all the tokens it may get.</summary>
-    private sealed class Running(int index, int room)
+    private sealed class Running(int index, int room, TokenChooser chooser)
     {
         private readonly int[] tokens = new int[room];
         private readonly float[] logProbs = new float[room];
+        private int count;
 
         public int Index => index;
-        public int Count { get; private set; }
-        public bool IsFull => Count == tokens.Length;
-        public ReadOnlySpan<int> Last => tokens.AsSpan(Count - 1, 1);
+        public bool HasEnded => chooser.Finish is not null;
+        public ReadOnlySpan<int> Last => tokens.AsSpan(count - 1, 1);
 
-        public void Append(int token, float logProb)
+        public void Extend(ReadOnlySpan<float> logits)
         {
-            tokens[Count] = token;
-            logProbs[Count++] = logProb;
+            tokens[count] = chooser.Next(logits, out logProbs[count]);
+            count++;
         }
 
-        public Completion Finish(FinishReason reason) => new(tokens[..Count], logProbs[..Count], reason);
+        public Completion Finish(Tokenizer? tokenizer) => new(tokens[..count], logProbs[..count], chooser.Finish!.Value)
+        {
+            Text = tokenizer is null ? null : chooser.TextOf(tokens.AsSpan(0, count), tokenizer),
+            TokenLogProbs = chooser.Report,
+        };
     }
 }

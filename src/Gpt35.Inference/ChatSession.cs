@@ -10,29 +10,28 @@ namespace Gpt35.Inference;
 /// </summary>
 public sealed class ChatSession(Decoder model, Tokenizer tokenizer) : IDisposable
 {
-    private readonly CachedSequence sequence = new(model, model.Config.MaxPositionEmbeddings);
+    private readonly CachedSequence sequence = new(model, tokenizer, model.Config.MaxPositionEmbeddings);
     private int replies;
 
     /// <summary>Longest prompt and reply together, in tokens.</summary>
     public int ContextLength => model.Config.MaxPositionEmbeddings;
 
     /// <summary>
-    /// The text that follows <paramref name="prompt"/>, in pieces as it is generated; never half a character, and no special tokens.
+    /// The text that follows <paramref name="prompt"/>, in pieces as it is generated; never half a character or a part of a stop string, and no special tokens.
     /// Reply n of the session draws from the random stream (seed, n), so the first one equals <see cref="InferenceEngine.Stream"/>.
     /// An enumeration that is abandoned or cancelled leaves the session usable.
     /// </summary>
     /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
     public IEnumerable<string> Reply(int[] prompt, SamplingOptions options, CancellationToken cancel = default)
     {
-        InferenceEngine.RequireUsable(model.Config, prompt, 0);
-        var sampler = new Sampler(options, model.Config.VocabSize);
+        InferenceEngine.RequireUsable(model.Config, new GenerationRequest(prompt, options), 0, tokenizer);
         var stream = replies++;
         return Pieces();
 
         IEnumerable<string> Pieces()
         {
-            var decoder = new StreamingDecoder(tokenizer);
-            foreach (var token in sequence.Continue(prompt, sampler, options, stream, cancel))
+            var decoder = new StopTextDecoder(tokenizer, options.StopStrings, options.MinTokens);
+            foreach (var token in sequence.Continue(prompt, options, stream, cancel))
                 if (decoder.Push(token) is { Length: > 0 } piece) yield return piece;
             if (decoder.Flush() is { Length: > 0 } rest) yield return rest;
         }

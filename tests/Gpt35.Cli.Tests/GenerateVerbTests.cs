@@ -55,6 +55,49 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.Equal(0, terminal.Run("generate", model, "hello", "--max-tokens", "4"));
     }
 
+    [Fact]
+    public void What_is_written_has_the_form_that_was_asked_for()
+    {
+        var model = Model(null);
+        File.WriteAllText(folder["schema.json"], """{"type":"object","properties":{"sure":{"type":"boolean"},"n":{"type":"integer","minimum":10,"maximum":99}},"required":["sure","n"],"additionalProperties":false}""");
+        for (var seed = 1; seed <= 5; seed++)
+        {
+            string Written(params string[] arguments)
+            {
+                using var terminal = new Terminal();
+                Assert.Equal(0, terminal.Run(["generate", model, "x", "--max-tokens", "50", "--seed", $"{seed}", .. arguments]));
+                return terminal.Out[1..^Environment.NewLine.Length];
+            }
+            using var document = System.Text.Json.JsonDocument.Parse(Written("--json-schema", folder["schema.json"]));
+            Assert.InRange(document.RootElement.GetProperty("n").GetInt32(), 10, 99);
+            System.Text.Json.JsonDocument.Parse(Written("--json-mode")).Dispose();
+            Assert.Matches(@"^(yes|no), \d{4}\z", Written("--regex", @"(yes|no), \d{4}"));
+            Assert.DoesNotContain("e", Written("--stop", "e", "--stop", "e", "--min-p", "0.001", "--presence-penalty", "0.5", "--frequency-penalty", "0.5"));
+        }
+    }
+
+    [Fact]
+    public void A_form_that_cannot_be_kept_is_an_error_with_its_place()
+    {
+        var model = Model(null);
+        File.WriteAllText(folder["schema.json"], """{"type":"object","properties":{"a":{"oneOf":[]}}}""");
+        (string[] Arguments, string Message)[] cases =
+        [
+            (["--json-schema", folder["schema.json"]], "\"oneOf\" at #/properties/a/oneOf"),
+            (["--json-schema", folder["none.json"]], "no such file"),
+            (["--regex", "a(b"], "a ( without its ) at character 1"),
+            (["--regex", "a", "--json-mode"], "more than one of"),
+            (["--regex", "a{60}", "--max-tokens", "9"], "ends within the document"),
+            (["--min-tokens", "9", "--max-tokens", "8"], "The fewest tokens to generate are 9"),
+        ];
+        foreach (var (arguments, message) in cases)
+        {
+            using var terminal = new Terminal();
+            Assert.Equal(2, terminal.Run(["generate", model, "x", .. arguments]));
+            Assert.Contains(message, terminal.Error);
+        }
+    }
+
     [Theory]
     [InlineData(" ", "Hello", " ", "Hel", "lo")]
     [InlineData("\n\n", "Hello", "\n", "\nHello")]

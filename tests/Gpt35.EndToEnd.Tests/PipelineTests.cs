@@ -139,6 +139,23 @@ public class PipelineTests(PipelineTests.Miniature run) : IClassFixture<Pipeline
     }
 
     [Fact]
+    public void A_trained_model_answers_in_the_form_it_is_told()
+    {
+        const string schema = """{"type":"object","properties":{"answer":{"type":"string","maxLength":20},"confidence":{"enum":["low","high"]}},"required":["answer","confidence"],"additionalProperties":false}""";
+        File.WriteAllText(Path.Combine(run.Folder, "answer.schema.json"), schema);
+        string[] command = ["generate", Path.Combine(run.Folder, "sft"), "What is the opposite of hot?", "--max-tokens", "60", "--seed", "4"];
+        using var json = new Terminal();
+        Assert.Equal(0, json.Run([.. command, "--json-schema", Path.Combine(run.Folder, "answer.schema.json")]));
+        var answer = JsonNode.Parse(json.Out)!.AsObject();
+        Assert.Equal(["answer", "confidence"], answer.Select(member => member.Key));
+        Assert.Contains(answer["confidence"]!.GetValue<string>(), (string[])["low", "high"]);
+
+        using var regex = new Terminal();
+        Assert.Equal(0, regex.Run([.. command, "--regex", @"[A-Z][a-z]+ is \d+\."]));
+        Assert.Matches(@"^[A-Z][a-z]+ is \d+\.\s*$", regex.Out);
+    }
+
+    [Fact]
     public void A_reward_model_does_not_write_text()
     {
         using var terminal = new Terminal();

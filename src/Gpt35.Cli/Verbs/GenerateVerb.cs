@@ -5,7 +5,7 @@ using Gpt35.Model;
 
 namespace Gpt35.Cli.Verbs;
 
-/// <summary><c>gpt35 generate MODEL PROMPT</c>: a base model continues the text, a chat model answers it; with --suffix, either fills the gap between the two.</summary>
+/// <summary><c>gpt35 generate MODEL PROMPT</c>: a base model continues the text, a chat model answers it; with --suffix, either fills the gap between the two; with --json-schema, --json-mode or --regex, what it writes has that form.</summary>
 internal static class GenerateVerb
 {
     public static Command Create(Session session)
@@ -14,41 +14,45 @@ internal static class GenerateVerb
         var prompt = new Argument<string>("prompt") { Description = "Text to continue (base model) or to answer (chat model)." };
         var suffix = new Option<string?>("--suffix") { Description = "Text that follows; the model writes what stands between. It must have been pre-trained with 'fim'." };
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
+        var constraint = new ConstraintArguments();
         var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix };
         sampling.AddTo(command);
+        constraint.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
             using var folder = Models.OpenLanguageModel(parsed.GetRequiredValue(model), pool);
-            var (text, options) = (parsed.GetRequiredValue(prompt), sampling.Read(parsed));
-            if (parsed.GetValue(suffix) is { } end) Insert(session, folder, text, end, options);
-            else if (Models.ChatFormatOf(folder) is { } format) Answer(session, folder, text, format, options);
-            else Continue(session, folder, text, options);
+            var (text, options) = (parsed.GetRequiredValue(prompt), sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer) });
+            var written = parsed.GetValue(suffix) is { } end ? Insert(session, folder, text, end, options)
+                : Models.ChatFormatOf(folder) is { } format ? Answer(session, folder, text, format, options)
+                : Continue(session, folder, text, options);
             session.Out.WriteLine();
             session.Cancel.ThrowIfCancellationRequested();
+            ConstraintArguments.RequireWhole(options, written);
             return ExitCode.Done;
         });
         return command;
     }
 
     /// <summary>Chat models stop at the end of their turn.</summary>
-    private static void Answer(Session session, ModelFolder folder, string text, ChatFormat format, SamplingOptions options) => TextStream.Write(
+    private static string Answer(Session session, ModelFolder folder, string text, ChatFormat format, SamplingOptions options) => TextStream.Write(
         folder, format.RenderPrompt([Message.User(text)], folder.Tokenizer), options with { StopTokens = format.StopTokens(folder.Tokenizer) }, session.Out, session.Cancel, format.Lead);
 
     /// <summary>Base models have learned that a document begins after &lt;|endoftext|&gt;.</summary>
-    private static void Continue(Session session, ModelFolder folder, string text, SamplingOptions options)
+    private static string Continue(Session session, ModelFolder folder, string text, SamplingOptions options)
     {
         var end = folder.Tokenizer.EndOfText;
         session.Out.Write(text);
-        TextStream.Write(folder, [end, .. folder.Tokenizer.Encode(text)], options with { StopTokens = [end] }, session.Out, session.Cancel);
+        return TextStream.Write(folder, [end, .. folder.Tokenizer.Encode(text)], options with { StopTokens = [end] }, session.Out, session.Cancel);
     }
 
     /// <summary>Prints the whole text, the gap as it is filled.</summary>
-    private static void Insert(Session session, ModelFolder folder, string text, string suffix, SamplingOptions options)
+    private static string Insert(Session session, ModelFolder folder, string text, string suffix, SamplingOptions options)
     {
         var prompt = FillInTheMiddle.Prompt(text, suffix, folder.Tokenizer);
         session.Out.Write(text);
-        TextStream.Write(folder, prompt, options with { StopTokens = [folder.Tokenizer.EndOfText] }, session.Out, session.Cancel);
+        var written = TextStream.Write(folder, prompt, options with { StopTokens = [folder.Tokenizer.EndOfText] }, session.Out, session.Cancel);
         session.Out.Write(suffix);
+        return written;
     }
 }
