@@ -62,7 +62,7 @@ public sealed unsafe partial class Decoder
         dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 1);
         BackwardLinear(a.Attended, dBranch, tokens, d, d, block.OutWeight, block.OutBias, dNorm);
         fixed (int* starts = batch.SequenceStarts)
-            CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadSize, dWide);
+            CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadDim, dWide);
         BackwardLinear(a.Norm1, dWide, tokens, d, 3 * d, block.QkvWeight, block.QkvBias, dNorm);
         LayerNorm.Backward(pool, dNorm, x, Weight(block.Norm1Scale), a.Norm1Mean, a.Norm1InverseDeviation, tokens, d,
             dx, true, Gradient(block.Norm1Scale), Gradient(block.Norm1Shift));

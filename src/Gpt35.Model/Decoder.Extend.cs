@@ -77,7 +77,7 @@ public sealed unsafe partial class Decoder
                     values[i] = cache.Values(layer, rowSlots[from + i]);
                 }
                 CausalAttention.Decode(pool, a.Qkv + (long)from * 3 * d, 3 * d, keys, values, lengths + from, rows,
-                    Config.NumAttentionHeads, Config.HeadSize, a.Attended + (long)from * d, d);
+                    Config.NumAttentionHeads, Config.HeadDim, a.Attended + (long)from * d, d);
             }
         Gemm.Multiply(pool, new Matrix(a.Attended, t, d), WeightMatrix(block.OutWeight, d, d), new Matrix(a.Middle, t, d), false, Weight(block.OutBias));
         VectorMath.Add(pool, x, (long)t * d, a.Middle);

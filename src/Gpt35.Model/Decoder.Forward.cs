@@ -63,7 +63,7 @@ public sealed unsafe partial class Decoder
             a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
         Gemm.Multiply(pool, new Matrix(a.Norm1, tokens, d), WeightMatrix(block.QkvWeight, d, 3 * d), new Matrix(a.Qkv, tokens, 3 * d), false, Weight(block.QkvBias));
         fixed (int* starts = batch.SequenceStarts)
-            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadSize, a.Attended, a.LogSumExp);
+            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadDim, a.Attended, a.LogSumExp);
         Gemm.Multiply(pool, new Matrix(a.Attended, tokens, d), WeightMatrix(block.OutWeight, d, d), new Matrix(a.Middle, tokens, d), false, Weight(block.OutBias));
         ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
         VectorMath.Add(pool, x, (long)tokens * d, a.Middle);

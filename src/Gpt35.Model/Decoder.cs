@@ -16,7 +16,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
     private Decoder(ModelConfig config, WorkerPool pool)
     {
         config.Validate();
-        Config = config;
+        Config = config.Resolved();
         this.pool = pool;
         Parameters = new ParameterSet(DecoderLayout.Parameters(config));
         blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => DecoderLayout.BlockOf(Parameters, layer))];

@@ -71,7 +71,7 @@ internal sealed class ReferenceDecoder
 
     private double[][] Attention(double[][] qkv)
     {
-        int d = config.HiddenSize, k = config.HeadSize;
+        int d = config.HiddenSize, k = config.HeadDim;
         var output = qkv.Select(_ => new double[d]).ToArray();
         for (var head = 0; head < config.NumAttentionHeads; head++)
             for (var i = 0; i < qkv.Length; i++)
