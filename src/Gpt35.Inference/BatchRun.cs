@@ -8,9 +8,6 @@ namespace Gpt35.Inference;
 /// </summary>
 internal sealed class BatchRun
 {
-    /// <summary>Prompt tokens taken up per step; bounds the activations a step needs. A longer prompt goes alone.</summary>
-    private const int PromptTokensPerStep = 2048;
-
     private readonly Decoder model;
     private readonly Sampler sampler;
     private readonly IReadOnlyList<int[]> prompts;
@@ -28,7 +25,7 @@ internal sealed class BatchRun
         completions = new Completion[prompts.Count];
         slots = new int[slotCount];
         starts = new int[slotCount + 1];
-        tokens = new int[slotCount + Math.Max(PromptTokensPerStep, prompts.Max(prompt => prompt.Length))];
+        tokens = new int[slotCount + Math.Max(InferenceEngine.PromptTokensPerStep, prompts.Max(prompt => prompt.Length))];
         logits = new float[checked(slotCount * model.Config.VocabSize)];
     }
 
@@ -54,7 +51,7 @@ internal sealed class BatchRun
         for (var slot = 0; slot < running.Length; slot++)
         {
             if (running[slot] is { } completion) Add(slot, completion.Last);
-            else if (nextPrompt < prompts.Count && (promptTokens == 0 || promptTokens + prompts[nextPrompt].Length <= PromptTokensPerStep))
+            else if (nextPrompt < prompts.Count && (promptTokens == 0 || promptTokens + prompts[nextPrompt].Length <= InferenceEngine.PromptTokensPerStep))
             {
                 var prompt = prompts[nextPrompt];
                 running[slot] = new Running(nextPrompt++, InferenceEngine.RoomFor(model.Config, prompt, options));

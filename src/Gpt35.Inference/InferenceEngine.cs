@@ -18,6 +18,9 @@ public sealed record Completion(int[] Tokens, float[] LogProbs, FinishReason Fin
 /// </summary>
 public sealed class InferenceEngine(Decoder model, int maxBatch = 64)
 {
+    /// <summary>Prompt tokens taken up per step; bounds the activations a step needs. A longer prompt goes alone.</summary>
+    public const int PromptTokensPerStep = 2048;
+
     private readonly int maxBatch = maxBatch > 0 ? maxBatch : throw new ArgumentOutOfRangeException(nameof(maxBatch), maxBatch, "Expected 1 or more.");
 
     /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, i).</summary>

@@ -103,7 +103,9 @@ public sealed unsafe partial class Decoder
         return chunk;
     }
 
-    private int LogitChunkRows => Math.Max(64, LogitChunkFloats / Config.VocabSize);
+    private int LogitChunkRows => LogitChunkRowsOf(Config);
+
+    internal static int LogitChunkRowsOf(ModelConfig config) => Math.Max(64, LogitChunkFloats / config.VocabSize);
 
     private ReadOnlySpan<float> ForwardScalars(int n, float* h)
     {

@@ -56,7 +56,23 @@ public sealed record MemoryUse
     public static long OfCache(ModelConfig config, int slots, int capacity, NumberFormat format = NumberFormat.Fp32) =>
         2L * config.NumHiddenLayers * slots * capacity * config.KeyValueWidth * Bytes(format);
 
-    internal static long Count(IReadOnlyList<Parameter> parameters) => parameters.Sum(parameter => parameter.Count);
+    /// <summary>
+    /// What generation adds: the logits of <paramref name="slots"/> sequences, and the working memory of a step that takes up
+    /// <paramref name="promptTokens"/> tokens, as far as it exceeds the pass of <paramref name="passTokens"/> tokens whose buffers it reuses.
+    /// </summary>
+    public static long OfGeneration(ModelConfig config, int slots, int promptTokens, int passTokens, NumberFormat format = NumberFormat.Fp32)
+    {
+        var more = Math.Max(0, slots + promptTokens - passTokens);
+        return ((long)slots * config.VocabSize + more * (config.HiddenSize + Math.Min(2, config.NumHiddenLayers) * ActivationMemory.PerTokenAndBlock(config))) * Bytes(format);
+    }
+
+    /// <summary>Number of parameters, nothing allocated.</summary>
+    public static long CountOf(ModelConfig config) => Count(DecoderLayout.Parameters(config));
+
+    /// <summary>Number of trained parameters of an adapter, its head included.</summary>
+    public static long CountOf(ModelConfig config, LoraConfig lora) => Count(LoraLayout.Parameters(config, lora));
+
+    private static long Count(IReadOnlyList<Parameter> parameters) => parameters.Sum(parameter => parameter.Count);
 
     private static int Bytes(NumberFormat format) => format == NumberFormat.Fp32 ? 4 : 2;
 }

@@ -73,7 +73,7 @@ public sealed record ModelPreset
     public ApiFacts? Api { get; init; }
 
     /// <summary>Number of parameters, from the layout alone; nothing is allocated.</summary>
-    public long ParameterCount => DecoderLayout.Parameters(Config).Sum(parameter => parameter.Count);
+    public long ParameterCount => MemoryUse.CountOf(Config);
 
     /// <summary>Every preset: GPT-3, GPT-3.5, GPT-2, the open descendants and the small ones.</summary>
     public static IReadOnlyList<ModelPreset> All { get; } = [.. Gpt3Presets.All, .. Gpt35Presets.All, .. Gpt2Presets.All, .. OpenPresets.All, .. LaptopPresets.All];

@@ -32,6 +32,9 @@ public sealed record PpoRecipe
     /// <summary>Prompts; held-out ones, if any, are answered and scored before and after.</summary>
     public required DataOptions Data { get; init; }
 
+    /// <summary>Train adapters of policy and value network over frozen models; the whole networks when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
+
     /// <summary>Rounds of rollout and update.</summary>
     [Range(1, int.MaxValue)]
     public required int Iterations { get; init; }

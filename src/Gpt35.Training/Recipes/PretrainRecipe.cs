@@ -3,26 +3,32 @@ using Gpt35.Model;
 
 namespace Gpt35.Training;
 
-/// <summary>Shape of the decoder to train from nothing (Brown et al. 2020, table 2.1). The vocabulary comes from the tokenizer.</summary>
+/// <summary>
+/// Shape of the decoder to train from nothing (Brown et al. 2020, table 2.1): a preset, the sizes, or a preset with some sizes changed.
+/// The vocabulary comes from the tokenizer.
+/// </summary>
 public sealed record ModelShape
 {
+    /// <summary>Name of a preset, such as gpt3-125m or laptop-4m ('gpt35 plan' lists them); the sizes below replace its own.</summary>
+    public string? Preset { get; init; }
+
     /// <summary>D: width of the residual stream.</summary>
-    [Range(1, int.MaxValue)]
-    public required int HiddenSize { get; init; }
+    [Range(1, int.MaxValue), RequiredWithout(nameof(Preset))]
+    public int? HiddenSize { get; init; }
 
     /// <summary>L: number of blocks.</summary>
-    [Range(1, int.MaxValue)]
-    public required int NumHiddenLayers { get; init; }
+    [Range(1, int.MaxValue), RequiredWithout(nameof(Preset))]
+    public int? NumHiddenLayers { get; init; }
 
     /// <summary>H: heads; must divide D.</summary>
-    [Range(1, int.MaxValue)]
-    public required int NumAttentionHeads { get; init; }
+    [Range(1, int.MaxValue), RequiredWithout(nameof(Preset))]
+    public int? NumAttentionHeads { get; init; }
 
     /// <summary>Longest sequence, the context.</summary>
-    [Range(2, int.MaxValue)]
-    public required int MaxPositionEmbeddings { get; init; }
+    [Range(2, int.MaxValue), RequiredWithout(nameof(Preset))]
+    public int? MaxPositionEmbeddings { get; init; }
 
-    /// <summary>F: width of the feed-forward layer; 4·D when left out.</summary>
+    /// <summary>F: width of the feed-forward layer; 4·D when left out, a preset's share of D with one.</summary>
     [Range(1, int.MaxValue)]
     public int? IntermediateSize { get; init; }
 
@@ -34,18 +40,40 @@ public sealed record ModelShape
     [Range(1e-6, 1.0)]
     public double? InitializerRange { get; init; }
 
-    internal ModelConfig ToConfig(int vocabSize) => new()
+    /// <exception cref="InvalidDataException">There is no such preset; or there is none given and a size is missing.</exception>
+    internal ModelConfig ToConfig(int vocabSize)
     {
-        VocabSize = vocabSize,
-        HiddenSize = HiddenSize,
-        NumHiddenLayers = NumHiddenLayers,
-        NumAttentionHeads = NumAttentionHeads,
-        MaxPositionEmbeddings = MaxPositionEmbeddings,
-        IntermediateSize = IntermediateSize ?? 4 * HiddenSize,
-        ResidDropout = (float)ResidDropout,
-        InitializerRange = (float)(InitializerRange ?? 0.55 / Math.Sqrt(HiddenSize)),
-    };
+        var start = Preset is null ? null : Named(Preset).Config;
+        var width = Size(HiddenSize, start?.HiddenSize, "hidden_size");
+        return (start ?? new ModelConfig { VocabSize = vocabSize, HiddenSize = 0, NumHiddenLayers = 0, NumAttentionHeads = 0, MaxPositionEmbeddings = 0 }) with
+        {
+            VocabSize = vocabSize,
+            HiddenSize = width,
+            NumHiddenLayers = Size(NumHiddenLayers, start?.NumHiddenLayers, "num_hidden_layers"),
+            NumAttentionHeads = Size(NumAttentionHeads, start?.NumAttentionHeads, "num_attention_heads"),
+            MaxPositionEmbeddings = Size(MaxPositionEmbeddings, start?.MaxPositionEmbeddings, "max_position_embeddings"),
+            IntermediateSize = IntermediateSize ?? (start is null ? 4 * width : (int)((long)start.IntermediateSize * width / start.HiddenSize)),
+            ResidDropout = (float)ResidDropout,
+            InitializerRange = (float)(InitializerRange ?? 0.55 / Math.Sqrt(width)),
+        };
+    }
+
+    private static ModelPreset Named(string name)
+    {
+        try
+        {
+            return ModelPreset.Get(name);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"model.preset: {e.Message}", e);
+        }
+    }
+
+    private static int Size(int? given, int? preset, string key) => given ?? preset
+        ?? throw new InvalidDataException($"the recipe has no model.{key}, which is needed where model.preset is not given.");
 }
+
 
 /// <summary>Fill-in-the-middle (Bavarian et al. 2022). The tokenizer needs &lt;|fim_prefix|&gt;, &lt;|fim_middle|&gt; and &lt;|fim_suffix|&gt;.</summary>
 public sealed record FimOptions

@@ -17,6 +17,9 @@ public sealed record RewardRecipe
     /// <summary>Demonstrations on which the reward shall average 0; with none the bias stays 0.</summary>
     public IReadOnlyList<string> Demonstrations { get; init; } = [];
 
+    /// <summary>Train an adapter and the scalar head over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
+
     /// <summary>Prompts per optimizer step, each with all its completions.</summary>
     [Range(1, int.MaxValue)]
     public int PromptsPerStep { get; init; } = 64;

@@ -31,6 +31,9 @@ public sealed record SftRecipe
     /// <summary>Text mixed among the demonstrations; none when left out.</summary>
     public TextMixOptions? TextMix { get; init; }
 
+    /// <summary>Train an adapter over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
+
     public required BatchOptions Batch { get; init; }
 
     /// <summary>Passes over the demonstrations. InstructGPT takes 16 and keeps the one the reward model likes best.</summary>

@@ -13,7 +13,7 @@ namespace Gpt35.Training;
 public static class Ppo
 {
     /// <summary>Completions generated side by side: enough to keep the matrix products large, few enough for the cache to stay small.</summary>
-    private const int GenerationBatch = 128;
+    internal const int GenerationBatch = 128;
 
     /// <summary>Trains a policy as the recipe says and leaves everything in the run folder.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
