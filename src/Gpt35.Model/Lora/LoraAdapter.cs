@@ -46,9 +46,12 @@ public sealed unsafe class LoraAdapter : IDisposable
     internal static LoraAdapter CreateEmpty(ModelConfig config, LoraConfig lora, string? basePath) => new(config, lora, basePath);
 
     /// <summary>A copy, for a head of <paramref name="scalars"/> outputs: one of the same size is copied, another one is new.</summary>
-    public LoraAdapter CloneWithHead(int scalars, ulong seed)
+    public LoraAdapter CloneWithHead(int scalars, ulong seed) => Clone(Config with { NumScalars = scalars }, seed);
+
+    /// <summary>As <see cref="CloneWithHead"/>, for a configuration that differs in its head or its dropout.</summary>
+    internal LoraAdapter Clone(ModelConfig config, ulong seed)
     {
-        var clone = Create(Config with { NumScalars = scalars }, Lora, seed, BasePath);
+        var clone = Create(config, Lora, seed, BasePath);
         clone.Parameters.CopyFrom(Parameters);
         return clone;
     }
@@ -66,6 +69,9 @@ public sealed unsafe class LoraAdapter : IDisposable
     /// <summary>The scalar head, (S, D).</summary>
     internal float* Head => Parameters.ValuePointer + Parameters[LoraLayout.Head].Offset;
     internal float* HeadGradient => Parameters.GradientPointer + Parameters[LoraLayout.Head].Offset;
+
+    /// <summary>Floats allocated for passes so far.</summary>
+    internal long WorkingFloats => reduced.Length + reducedGradient.Length;
 
     /// <summary>y += s·(x·Aᵀ)·Bᵀ for the targets of a site.</summary>
     /// <param name="pool">Threads.</param>

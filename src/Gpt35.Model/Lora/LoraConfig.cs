@@ -59,6 +59,12 @@ public sealed record LoraConfig
         }
     }
 
+    /// <summary>Whether an adapter of one can go on as the other.</summary>
+    public bool IsSameAs(LoraConfig other) => this with { Targets = other.Targets } == other && Targets.SequenceEqual(other.Targets);
+
+    public override string ToString() =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"rank {Rank}, alpha {Alpha}, targets {string.Join(", ", Targets.Select(NameOf))}{(RsLora ? ", rslora" : "")}");
+
     /// <summary>The target's name in a recipe.</summary>
     public static string NameOf(LoraTarget target) => target == LoraTarget.CAttn ? "c_attn" : target.ToString().ToLowerInvariant();
 }

@@ -14,10 +14,12 @@ internal static class ActivationMemory
         var floats = t * d + blocks * t * PerTokenAndBlock(config) + Head(config, pass);
         if (pass.Backward)
         {
-            floats += t * d + t * d + t * Math.Max(UpWidth(config), QkvWidth(config)) + 2 * n * d;   // residual, norm and wide gradients; the scored rows' two
+            // Gradients of the residual stream, of a norm's output, of the widest layer, of a gated product; and of the scored rows, twice.
+            floats += t * d + t * Math.Max(d, config.QueryWidth) + t * Math.Max(UpWidth(config), QkvWidth(config)) + 2 * n * d;
+            if (config.GatedMlp) floats += t * config.IntermediateSize;
             if (pass.Dropout) floats += t * d;
         }
-        return floats + (lora is null ? 0 : (pass.Backward ? 2 : 1) * t * lora.Rank + (pass.Backward ? 2 * d : 0));
+        return floats + (lora is null ? 0 : (pass.Backward ? 2 : 1) * t * lora.Rank + (pass.Backward ? d : 0));
     }
 
     /// <summary>Floats that a block keeps for each token.</summary>
