@@ -43,6 +43,9 @@ public sealed partial class Tokenizer
     /// <exception cref="InvalidDataException">The vocabulary has no such token.</exception>
     public int StartOfText => model.StartOfText ?? EndOfText;
 
+    /// <summary>Whether text is encoded as if a space stood before it, as SentencePiece models do.</summary>
+    public bool AddsSpace => model.AddsSpace;
+
     /// <summary>Of a byte-level tokenizer.</summary>
     internal Vocabulary Vocabulary => ((ByteLevelModel)model).Vocabulary;
 
