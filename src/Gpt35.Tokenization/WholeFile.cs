@@ -1,8 +1,9 @@
 namespace Gpt35.Tokenization;
 
 /// <summary>Files that appear under their name when they are complete: temporary file, fsync, rename.</summary>
-internal static class WholeFile
+public static class WholeFile
 {
+    /// <summary>When <paramref name="write"/> throws, whatever stood under the name before still does.</summary>
     public static void Write(string file, Action<Stream> write)
     {
         var temporary = file + ".tmp";
