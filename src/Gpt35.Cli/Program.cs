@@ -25,5 +25,6 @@ internal static partial class Program
             GenerateVerb.Create(session),
             ChatVerb.Create(session),
             ConvertVerb.Create(session),
+            MergeLoraVerb.Create(session),
         };
 }

@@ -38,16 +38,6 @@ public static unsafe class MachineProbe
             rates.Add(2.0 * m * k * n / Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         var rate = rates.Order().ElementAt(rates.Count - 1 - rates.Count / 10);
-        return new Machine("this machine", $"{pool.Threads} threads, measured {rate / 1e9:F0} GFLOP/s", rate, rate, AvailableMemory(), StepShare);
-    }
-
-    /// <summary>Bytes that a process may still take: what the system has free, within the limit of the container.</summary>
-    public static long AvailableMemory()
-    {
-        var limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        const string File = "/proc/meminfo", Key = "MemAvailable:";
-        if (!System.IO.File.Exists(File)) return limit;
-        var line = System.IO.File.ReadLines(File).FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal));
-        return line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var kib, ..] && long.TryParse(kib, out var free) ? Math.Min(limit, free * 1024) : limit;
+        return new Machine("this machine", $"{pool.Threads} threads, measured {rate / 1e9:F0} GFLOP/s", rate, rate, MemoryCheck.Available(), StepShare);
     }
 }

@@ -16,8 +16,8 @@ public static class RewardModeling
         var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var model = run.CheckpointFolder is { } folder
-            ? ModelFolder.Load(folder, context.Pool).Model
-            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+            ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
+            : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 

@@ -110,17 +110,33 @@ public static class SupervisedFineTuning
         return last < 0 ? demonstration.Messages : [.. demonstration.Messages.Take(last)];
     }
 
-    /// <summary>The checkpoint to go on from, or the initial model with the recipe's dropout.</summary>
+    /// <summary>The checkpoint to go on from, or the initial model with the recipe's dropout; with lora an adapter over it.</summary>
     private static ModelFolder Start(SftRecipe recipe, RunFolder run, WorkerPool pool)
     {
-        if (run.CheckpointFolder is { } checkpoint) return ModelFolder.Load(checkpoint, pool);
-        var folder = StageModels.LoadLanguageModel(recipe.Init, "init", pool);
-        if (recipe.ResidDropout is not { } dropout) return folder;
+        var folder = run.CheckpointFolder is { } checkpoint ? ModelFolder.Load(checkpoint, pool) : StageModels.LoadLanguageModel(recipe.Init, "init", pool);
+        // A checkpoint of a whole model has the recipe's dropout in its configuration; one of an adapter has its base's.
+        if (run.CheckpointFolder is not null && recipe.Lora is null) return folder;
+        if (recipe is { Lora: null, ResidDropout: null } && folder.Model.Adapter is null) return folder;
         using (folder)
         {
-            var model = Decoder.Create(folder.Model.Config with { ResidDropout = (float)dropout }, recipe.Seed, pool);
-            model.Parameters.CopyFrom(folder.Model.Parameters);
+            var model = recipe.Lora is { } lora
+                ? folder.Model.Adapt(lora.ToConfig(folder.Model.Config), 0, recipe.Seed, Path.GetFullPath(recipe.Init), (float?)recipe.ResidDropout)
+                : Copy(folder.Model, (float?)recipe.ResidDropout, recipe.Seed, pool);
             return new ModelFolder { Model = model, Tokenizer = folder.Tokenizer, Card = folder.Card };
+        }
+    }
+
+    private static Decoder Copy(Decoder start, float? dropout, ulong seed, WorkerPool pool)
+    {
+        if (start.Adapter is null) return CopyWhole(start);
+        using var merged = start.Merge();
+        return CopyWhole(merged);
+
+        Decoder CopyWhole(Decoder whole)
+        {
+            var model = Decoder.Create(whole.Config with { ResidDropout = dropout ?? whole.Config.ResidDropout }, seed, pool);
+            model.Parameters.CopyFrom(whole.Parameters);
+            return model;
         }
     }
 }
