@@ -58,6 +58,9 @@ public sealed unsafe partial class Decoder
         return merged;
     }
 
+    /// <summary>Parameters that are not trained: all weights of the base under an adapter.</summary>
+    public long FrozenCount => adapter is null ? 0 : weights.Count;
+
     /// <summary>The weights under the adapter, or all there are.</summary>
     internal ParameterSet Weights => weights;
 

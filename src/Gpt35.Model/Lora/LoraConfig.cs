@@ -30,7 +30,7 @@ public sealed record LoraConfig
     /// <summary>α: s = α/r, or α/√r with <see cref="RsLora"/>.</summary>
     public required double Alpha { get; init; }
 
-    /// <summary>Which matrices get one, each once.</summary>
+    /// <summary>Which matrices get one, each once; in the order of <see cref="LoraTarget"/> where an adapter shall go on from a file.</summary>
     public required IReadOnlyList<LoraTarget> Targets { get; init; }
 
     /// <summary>Rank-stabilised scaling (Kalajdzievski 2023): with α/r, a higher rank learns more slowly.</summary>

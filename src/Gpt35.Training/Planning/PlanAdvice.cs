@@ -23,17 +23,20 @@ public static class PlanAdvice
             if (bytes < plan.TotalMemory) found.Add(new Suggestion(what, bytes));
         }
 
-        var (smaller, shorter) = (Passes(work, available), Contexts(work, available));
+        var smaller = Passes(work, available);
         if (smaller != work) Add($"{PassName(work)} {Passage(work, smaller.MicroTokens)} instead of {Passage(work, work.MicroTokens)}", smaller);
-        if (shorter != work) Add($"sequences of at most {shorter.Context:N0} tokens instead of {work.Context:N0}, one in a pass", shorter);
+        if (Contexts(smaller, available) is var shorter && shorter != smaller) Add($"sequences of at most {shorter.Context} tokens instead of {work.Context}, one in a pass", shorter);
         var adapter = work.Lora is null && work.Kind != WorkloadKind.Pretrain ? Adapted(work) : null;
         if (adapter is not null)
         {
-            Add($"lora: {{rank: {adapter.Lora!.Rank}}}", adapter);
-            if (Contexts(adapter, available) is var both && both != adapter) Add($"lora: {{rank: {adapter.Lora!.Rank}}} and sequences of at most {both.Context:N0} tokens", both);
+            var name = $"lora: {{rank: {adapter.Lora!.Rank}}}";
+            Add(name, adapter);
+            var passes = Passes(adapter, available);
+            if (passes != adapter) Add($"{name} and {PassName(work)} {Passage(work, passes.MicroTokens)}", passes);
+            if (Contexts(passes, available) is var both && both != passes) Add($"{name} and sequences of at most {both.Context} tokens", both);
         }
         if (work.Format == NumberFormat.Fp32) Add("--backend torch --dtype bf16", work with { Format = NumberFormat.Bf16 });
-        if (work.Kind is WorkloadKind.Pretrain or WorkloadKind.Model && SmallerPreset(work, available) is var (name, smallerModel)) Add($"the preset {name}", smallerModel);
+        if (work.Kind is WorkloadKind.Pretrain or WorkloadKind.Model && SmallerPreset(work, available) is var (preset, other)) Add($"the preset {preset}", other);
         return found;
     }
 
@@ -45,12 +48,13 @@ public static class PlanAdvice
         return work;
     }
 
-    /// <summary>As <see cref="Passes"/>, of one sequence that is cut shorter.</summary>
+    /// <summary>As <see cref="Passes"/>, with passes of one sequence that is shorter.</summary>
     private static Workload Contexts(Workload work, long available)
     {
-        var one = work;
-        while (one.Context > SmallestPass && Plan.Of(one with { MicroTokens = one.Context }).TotalMemory > available) one = one with { Context = one.Context / 2 };
-        return one == work ? work : one with { MicroTokens = one.Context, Slots = Math.Min(one.Slots, 1) };
+        var shorter = work;
+        while (shorter.Context > SmallestPass && Plan.Of(shorter).TotalMemory > available)
+            shorter = shorter with { Context = shorter.Context / 2, MicroTokens = shorter.Context / 2 };
+        return shorter;
     }
 
     private static Workload Adapted(Workload work) => work with

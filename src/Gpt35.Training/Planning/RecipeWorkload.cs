@@ -50,7 +50,7 @@ public static class RecipeWorkload
         var (tokens, longest, scored) = (double.NaN, start.Config.MaxPositionEmbeddings, 1.0);
         if (start.Tokenizer is { } tokenizer && Exist([.. recipe.Data.Train, .. recipe.TextMix?.Train ?? []], notes))
         {
-            var data = DataSplit.Read(recipe.Data with { Heldout = [] }, path => RecordReader.ReadDemonstrations(path), demonstration => DataSplit.KeyOf(demonstration.Messages)).Train;
+            var data = DataSplit.Read(recipe.Data with { Heldout = [] }, path => RecordReader.ReadDemonstrations(path), demonstration => DataSplit.KeyOf(SupervisedFineTuning.PromptOf(demonstration))).Train;
             var rendered = SupervisedFineTuning.Render(data, ChatFormatFile.Find(recipe.ChatFormat), tokenizer, longest, "training", notes.Add);
             var once = rendered.Sum(sequence => (double)sequence.Ids.Length);
             var mixed = once * (recipe.TextMix?.Ratio ?? 0);
@@ -127,6 +127,7 @@ public static class RecipeWorkload
             Slots = Math.Min(Ppo.GenerationBatch, recipe.RolloutPrompts),
             Rollouts = new RolloutWork(rollouts, mean, recipe.MaxTokens, recipe.PpoEpochs, (double)recipe.Iterations * recipe.PpoEpochs * recipe.Minibatches * (recipe.Ptx?.Tokens ?? 0)),
             Lora = recipe.Lora?.ToConfig(config),
+            OneBase = recipe.Lora is not null && start.Base is { } under && under == judge.Base,
             Notes = notes,
         };
     }
@@ -148,19 +149,20 @@ public static class RecipeWorkload
     }
 
     /// <summary>The model that a stage starts from, without its weights.</summary>
-    private sealed record Start(ModelConfig Config, Tokenizer? Tokenizer, ChatFormat? Format)
+    private sealed record Start(ModelConfig Config, Tokenizer? Tokenizer, ChatFormat? Format, string? Base)
     {
         public static Start Of(string path, string key)
         {
             if (!Directory.Exists(path) && ModelPreset.Find(path) is { } preset)
             {
                 var known = preset.Tokenizer is { } name && KnownVocabularies.TryGet(name, out var tokenizer) ? tokenizer : null;
-                return new Start(preset.Config, known, ChatFormat.ByName(preset.ChatFormat ?? "chatml"));
+                return new Start(preset.Config, known, ChatFormat.ByName(preset.ChatFormat ?? "chatml"), null);
             }
             if (!Directory.Exists(path))
                 throw new DirectoryNotFoundException($"{path}: there is no such {key}. Plan with the name of a preset in its place, such as --set {key}=gpt3-125m, until it exists.");
             var (config, card) = ModelFolder.LoadCard(path);
-            return new Start(config, Tokenizer.Load(path), ChatFormat.Stored(card.ChatFormat, card.ChatTemplate));
+            return new Start(config, Tokenizer.Load(path), ChatFormat.Stored(card.ChatFormat, card.ChatTemplate),
+                Path.TrimEndingDirectorySeparator(AdapterFolder.IsOne(path) ? AdapterFolder.BaseOf(path) : Path.GetFullPath(path)));
         }
     }
 }

@@ -27,7 +27,7 @@ public sealed record LoraOptions
         {
             Rank = Rank,
             Alpha = Alpha,
-            Targets = Targets.Count == 0 ? LoraConfig.DefaultTargets(model) : [.. Targets.Select(Parse)],
+            Targets = Targets.Count == 0 ? LoraConfig.DefaultTargets(model) : [.. Targets.Select(Parse).Order()],
             RsLora = Rslora,
         };
         lora.Validate(model);

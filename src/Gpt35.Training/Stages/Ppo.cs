@@ -25,7 +25,7 @@ public static class Ppo
         var plan = BatchPlan.ForSteps([.. train.Select(_ => 1)], recipe.RolloutPrompts, recipe.Iterations, recipe.Seed);
         var ptx = recipe.Ptx is { } options ? PtxMix.Read(options, recipe, models.Tokenizer, models.Policy.Config.MaxPositionEmbeddings, context.Observer.Note) : null;
         context.Observer.Started("ppo", recipe.Iterations,
-            $"{models.Policy.Parameters.Count:N0} parameters, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
+            $"{StageModels.Size(models.Policy)}, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
 
         var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [models.Format.EndOfTurn(models.Tokenizer)] };
         var engine = new InferenceEngine(models.Policy, GenerationBatch);

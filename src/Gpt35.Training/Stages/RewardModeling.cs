@@ -29,7 +29,7 @@ public static class RewardModeling
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} rankings has two differently ranked completions that fit into the context of {window} tokens.");
         var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
         context.Observer.Started("reward", plan.StepCount,
-            $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
+            $"{StageModels.Size(model)}, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Measure(model, heldout, recipe.MicroTokens), "before");
 
         using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool);

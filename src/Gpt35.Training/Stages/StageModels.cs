@@ -38,6 +38,11 @@ internal static class StageModels
         return merged.CloneWithHead(scalars, seed);
     }
 
+    /// <summary>"124,439,808 parameters", or of an adapter how many of it are trained over how many.</summary>
+    public static string Size(Decoder model) => model.Adapter is null
+        ? $"{model.Parameters.Count:N0} parameters"
+        : $"{model.Parameters.Count:N0} parameters of an adapter over {model.FrozenCount:N0} frozen ones";
+
     /// <summary>The base of a model that is in memory, for others to share: where its weights came from.</summary>
     public static (Decoder Model, string BasePath) BaseOf(ModelFolder folder, string path) => (folder.Model, folder.Model.Adapter?.BasePath ?? path);
 

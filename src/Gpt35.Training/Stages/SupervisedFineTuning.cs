@@ -27,7 +27,7 @@ public static class SupervisedFineTuning
         var demonstrations = train.Count;
         if (recipe.TextMix is { } mix) train.AddRange(Text(mix, train.Sum(example => (long)example.Ids.Length), recipe.Seed, tokenizer, window, context.Observer.Note));
         var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch, recipe.Epochs, recipe.Seed);
-        context.Observer.Started("sft", plan.StepCount, $"{model.Parameters.Count:N0} parameters, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
+        context.Observer.Started("sft", plan.StepCount, $"{StageModels.Size(model)}, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
 
         new LanguageModelTraining
         {
@@ -104,7 +104,7 @@ public static class SupervisedFineTuning
         : throw new InvalidDataException("found a conversation without an assistant turn, so none of its tokens would be trained on; expected at least one answer. Drop the row or add the answer.");
 
     /// <summary>The conversation before its last answer.</summary>
-    private static IReadOnlyList<Message> PromptOf(Demonstration demonstration)
+    internal static IReadOnlyList<Message> PromptOf(Demonstration demonstration)
     {
         var last = demonstration.Messages.ToList().FindLastIndex(message => message.Role == Role.Assistant);
         return last < 0 ? demonstration.Messages : [.. demonstration.Messages.Take(last)];
