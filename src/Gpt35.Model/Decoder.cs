@@ -59,6 +59,9 @@ public sealed unsafe partial class Decoder : ITrainableModel
         return new Decoder(config, new ParameterSet(DecoderLayout.Parameters(config)), null, pool);
     }
 
+    /// <summary>A model of another shape on the same threads; all zeros.</summary>
+    internal Decoder CloneEmpty(ModelConfig config) => new(config, pool);
+
     /// <summary>
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
     /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model. Of an adapted model the adapter is cloned, the base shared.
