@@ -28,6 +28,7 @@ internal sealed class PpoModels : IDisposable
         var checkpoint = run.CheckpointFolder;
         Policy = checkpoint is null ? Reference.CloneWithHead(0, recipe.Seed) : ModelFolder.Load(checkpoint, pool).Model;
         Value = checkpoint is null ? Reward.CloneWithHead(1, recipe.Seed) : ModelFolder.Load(ValueFolder(checkpoint), pool).Model;
+        (TrainedPolicy, TrainedValue, ScoringReference, ScoringReward) = (On(Policy), On(Value), On(Reference), On(Reward));
         PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool);
         ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool);
         if (checkpoint is null) return;
@@ -39,6 +40,12 @@ internal sealed class PpoModels : IDisposable
     public Decoder Value { get; }
     public Decoder Reference => referenceFolder.Model;
     public Decoder Reward => rewardFolder.Model;
+
+    /// <summary>What computes over the weights of each; the sampler reads the same weights through <see cref="Policy"/>.</summary>
+    public ITrainableModel TrainedPolicy { get; }
+    public ITrainableModel TrainedValue { get; }
+    public ITrainableModel ScoringReference { get; }
+    public ITrainableModel ScoringReward { get; }
 
     /// <summary>What the reward model's scores are shifted by.</summary>
     public double RewardBias => rewardFolder.Card.RewardBias;
@@ -61,6 +68,7 @@ internal sealed class PpoModels : IDisposable
 
     public void Dispose()
     {
+        foreach (var model in (ReadOnlySpan<ITrainableModel>)[TrainedPolicy, TrainedValue, ScoringReference, ScoringReward]) model.Dispose();
         PolicyOptimizer.Dispose();
         ValueOptimizer.Dispose();
         Policy.Dispose();
@@ -68,6 +76,8 @@ internal sealed class PpoModels : IDisposable
         referenceFolder.Dispose();
         rewardFolder.Dispose();
     }
+
+    private ITrainableModel On(Decoder model) => StageModels.On(recipe.Backend, recipe.Dtype, model, run.Context.Pool);
 
     private ModelCard Card => StageModels.CardOf("ppo", Format, [recipe.Init, recipe.RewardModel], run);
 

@@ -15,9 +15,10 @@ public static class RewardModeling
     {
         var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
-        using var model = run.CheckpointFolder is { } folder
+        using var decoder = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool).Model
             : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
@@ -63,7 +64,7 @@ public static class RewardModeling
     }
 
     private static OrderedDictionary<string, double> Step(
-        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
+        ITrainableModel model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
     {
         var found = Accumulate(model, data, prompts, microTokens);
         return new OrderedDictionary<string, double>
