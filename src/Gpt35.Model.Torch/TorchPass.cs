@@ -22,7 +22,11 @@ internal sealed class TorchPass : IDisposable
     {
         (this.config, this.weights, this.working, this.device, this.pool) = (config, weights, working, device, pool);
         if (config.PositionEncoding != PositionEncoding.Rotary) return;
-        (cosines, sines) = RotaryTables.Build(config, device);
+        var (frequencies, scale) = RotaryTable.Frequencies(config);
+        using var scope = NewDisposeScope();
+        var angles = arange(config.MaxPositionEmbeddings, dtype: ScalarType.Float64).unsqueeze(1) * tensor(frequencies);
+        Tensor Table(Tensor exact) => (exact * scale).to(ScalarType.Float32).to(device).DetachFromDisposeScope();
+        (cosines, sines) = (Table(angles.cos()), Table(angles.sin()));
     }
 
     /// <summary>Log-probabilities (N,), entropies (N,) and scalars (N, S), as asked.</summary>

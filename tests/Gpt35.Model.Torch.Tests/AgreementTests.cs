@@ -5,10 +5,11 @@ namespace Gpt35.Model.Torch.Tests;
 /// <summary>The two backends hold each other: hand-written gradients against autograd's, over both families and their mixes.</summary>
 public class AgreementTests
 {
+    private const int Draws = 40;
     private const double Tolerance = 1e-4;
     private static readonly int[] Lengths = [7, 3, 11, 7, 2, 11, 19];
 
-    public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 24)];
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(1, Draws)];
 
     public static TheoryData<string> Families => ["gpt", "llama"];
 
@@ -21,6 +22,25 @@ public class AgreementTests
         var batch = Support.Batch(config, (ulong)seed, Lengths);
         var expected = Support.Run(cpu, batch, what);
         Support.AssertClose(expected, Support.Run(torch, batch, what), cpu.Parameters, Tolerance);
+    }
+
+    [Fact]
+    public void The_random_configurations_cover_every_feature()
+    {
+        var drawn = Enumerable.Range(1, Draws).Select(seed => Draw((ulong)seed)).ToList();
+        void Covered(string what, Func<ModelConfig, ForwardRequest, bool> has) => Assert.True(drawn.Any(d => has(d.Config, d.What)), $"no draw has {what}");
+        foreach (var scaling in Enum.GetValues<RopeType>()) Covered($"{scaling}", (c, _) => c.RopeScaling?.RopeType == scaling && c.HeadDim > 2);
+        foreach (var activation in Enum.GetValues<Activation>()) Covered($"gated {activation}", (c, _) => c.HiddenAct == activation && c.GatedMlp);
+        foreach (var positions in Enum.GetValues<PositionEncoding>())
+            foreach (var norm in Enum.GetValues<Normalization>())
+                Covered($"{positions} positions with {norm}", (c, w) => c.PositionEncoding == positions && c.Normalization == norm && w.LogProb);
+        Covered("grouped queries", (c, _) => c.NumKeyValueHeads > 1 && c.NumKeyValueHeads < c.NumAttentionHeads);
+        Covered("alternating windows", (c, _) => c.SlidingWindow > 1 && c.SlidingWindowPattern == 2 && c.NumHiddenLayers > 1);
+        Covered("heads of another width", (c, _) => c.QueryWidth != c.HiddenSize);
+        Covered("a tied output with entropy and temperature", (c, w) => c.TieWordEmbeddings && w.Entropy && w.Temperature != 1);
+        Covered("no biases and an output of its own", (c, w) => !c.TieWordEmbeddings && w.LogProb && !c.AttentionBias && !c.MlpBias);
+        Covered("dropout", (c, w) => c.ResidDropout > 0 && w.DropoutKey is not null);
+        Covered("a scalar head", (_, w) => w.Scalars);
     }
 
     [Theory, MemberData(nameof(Families))]
@@ -149,7 +169,7 @@ public class AgreementTests
             IntermediateSize = Pick(3, 40),
             PositionEncoding = rotary ? PositionEncoding.Rotary : PositionEncoding.Learned,
             RopeTheta = Of(10_000.0, 500_000.0, 100.0),
-            RopeScaling = !rotary ? null : Of(null, null,
+            RopeScaling = !rotary ? null : Of(null,
                 new RopeScaling { RopeType = RopeType.Linear, Factor = 2 },
                 new RopeScaling { RopeType = RopeType.Ntk, Factor = 3 },
                 new RopeScaling { RopeType = RopeType.Yarn, Factor = 4, OriginalMaxPositionEmbeddings = 8, BetaFast = 3, BetaSlow = 0.5 },

@@ -27,6 +27,9 @@ internal static class Support
         TieWordEmbeddings = false,
     };
 
+    /// <summary>libtorch's threads wait for each other by spinning, which on a busy machine takes longer than these models need.</summary>
+    private static readonly WorkerPool OneThread = new(1);
+
     /// <summary>Skips the test, with the reason, where libtorch cannot be loaded.</summary>
     public static void RequireTorch()
     {
@@ -53,7 +56,7 @@ internal static class Support
     public static TorchDecoder Torch(Decoder model, Dtype dtype = Dtype.Fp32, bool shared = true)
     {
         RequireTorch();
-        return new TorchDecoder(model.Config, model.Parameters, dtype, WorkerPool.Shared, "cpu", shared);
+        return new TorchDecoder(model.Config, model.Parameters, dtype, OneThread, "cpu", shared);
     }
 
     /// <summary>Sequences of the given lengths with pseudo-random ids, of which every third position is not scored.</summary>
