@@ -5,7 +5,7 @@ namespace Gpt35.Model.Torch.Tests;
 /// <summary>The two backends hold each other: hand-written gradients against autograd's, over both families and their mixes.</summary>
 public class AgreementTests
 {
-    private const int Draws = 40;
+    private const int Draws = 48;
     private const double Tolerance = 1e-4;
     private static readonly int[] Lengths = [7, 3, 11, 7, 2, 11, 19];
 
