@@ -57,16 +57,16 @@ public class TorchBackendTests(TorchBackendTests.Prepared prepared) : IClassFixt
     public void Every_stage_trains_on_torch_in_bf16_and_its_models_are_as_any()
     {
         RequireTorch();
-        string[] torch = ["--threads", "1", "--backend", "torch", "--dtype", "bf16"];
+        string[] torch = ["--backend", "torch", "--dtype", "bf16"];
         prepared.Pretrain("base", torch);
         prepared.Run(["sft", "recipes/quickstart/sft.yaml", "--out", prepared["sft"], "--set", $"init={prepared["base/model"]}", "--set", $"data.train={prepared["data/demonstrations.jsonl"]}",
-            "--set", $"data.heldout={prepared["data/demonstrations-heldout.jsonl"]}", "--set", "text_mix=null", "--set", "epochs=1", "--set", "batch.tokens=1024", "--set", Small, .. torch]);
-        prepared.Run("label", "simulate", prepared["sft/model"], "--prompts", prepared["data/prompts-feedback.jsonl"], "--limit", "8", "--k", "3", "--max-tokens", "8", "--seed", "5", "--out", prepared["rankings.jsonl"]);
+            "--set", $"data.heldout={prepared["data/demonstrations-heldout.jsonl"]}", "--set", "text_mix=null", "--set", "epochs=1", "--set", "batch.tokens=1024", "--set", Small, "--threads", "1", .. torch]);
+        File.WriteAllLines(prepared["rankings.jsonl"], Enumerable.Range(1, 8).Select(i => $"{{\"prompt\": \"Count to {i}.\", \"completions\": [\"{i}\", \"A cat.\"], \"ranks\": [1, 2]}}"));
         prepared.Run(["reward", "recipes/quickstart/reward.yaml", "--out", prepared["reward"], "--set", $"init={prepared["sft/model"]}", "--set", $"data.train={prepared["rankings.jsonl"]}",
-            "--set", "data.heldout=[]", "--set", "data.heldout_fraction=0.2", "--set", $"demonstrations={prepared["data/demonstrations-heldout.jsonl"]}", "--set", "prompts_per_step=4", .. torch]);
+            "--set", "data.heldout=[]", "--set", "data.heldout_fraction=0.2", "--set", $"demonstrations={prepared["data/demonstrations-heldout.jsonl"]}", "--set", "prompts_per_step=4", "--threads", "1", .. torch]);
         prepared.Run(["ppo", "recipes/quickstart/ppo.yaml", "--out", prepared["ppo"], "--set", $"init={prepared["sft/model"]}", "--set", $"reward_model={prepared["reward/model"]}",
             "--set", $"data.train={prepared["data/prompts-feedback.jsonl"]}", "--set", $"ptx.train={prepared["data/text.jsonl"]}", "--set", "iterations=1", "--set", "rollout_prompts=6", "--set", "max_tokens=8",
-            "--set", "minibatches=1", .. torch]);
+            "--set", "minibatches=1", "--threads", "1", .. torch]);
         foreach (var stage in (string[])["base", "sft", "reward", "ppo"]) Assert.Contains("dtype: bf16", File.ReadAllText(prepared[$"{stage}/recipe.yaml"]));
         // The policy that sampled and the one that is trained are one set of weights, and its first log-probabilities are the old ones.
         var row = JsonNode.Parse(File.ReadLines(prepared["ppo/metrics.jsonl"]).First())!;
@@ -83,7 +83,7 @@ public class TorchBackendTests(TorchBackendTests.Prepared prepared) : IClassFixt
             "--set", $"data.train={prepared["data/text.jsonl"]}", "--set", $"data.heldout={prepared["data/text-heldout.jsonl"]}", "--dtype", "bf16");
         Assert.Equal(2, code);
         Assert.Contains("--backend torch", terminal.Error);
-        Assert.Equal(2, terminal.Run("pretrain", "recipes/quickstart/pretrain.yaml", "--out", prepared["refused-too"], "--backend", "tpu"));
+        Assert.Equal(2, terminal.Run("pretrain", "recipes/quickstart/pretrain.yaml", "--out", prepared["refused-too"], "--set", "tokenizer=x", "--set", "data.train=y", "--backend", "tpu"));
         Assert.Contains("backend is \"tpu\"; expected one of cpu, torch", terminal.Error);
     }
 

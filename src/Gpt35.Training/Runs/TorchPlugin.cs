@@ -14,9 +14,11 @@ internal static class TorchPlugin
 {
     /// <summary>Names the folder, where it is none of the usual ones.</summary>
     internal const string FolderVariable = "GPT35_TORCH";
-    private const string Project = "Gpt35.Model.Torch", Solution = "Gpt35.slnx";
+    private const string Project = "Gpt35.Model.Torch", Solution = "Gpt35.slnx", Shared = "Gpt35.Model.dll";
+    private const string HowToBuild = $"'dotnet build src/{Project} -c Release'";
 
-    private static readonly Lazy<Type> Model = new(FindModel);
+    private static readonly Lazy<Type> Model = new(() =>
+        FindModel(Folders(AppContext.BaseDirectory, Environment.GetEnvironmentVariable(FolderVariable)), Path.Combine(AppContext.BaseDirectory, Shared)));
 
     /// <summary>A model of the torch backend over the weights of another.</summary>
     /// <exception cref="InvalidDataException">The backend was not built, or libtorch cannot be loaded.</exception>
@@ -49,12 +51,16 @@ internal static class TorchPlugin
         return folders;
     }
 
-    private static Type FindModel()
+    /// <summary>The model's type, from the first folder that has the plug-in.</summary>
+    internal static Type FindModel(IReadOnlyList<string> folders, string sharedAssembly)
     {
-        var folders = Folders(AppContext.BaseDirectory, Environment.GetEnvironmentVariable(FolderVariable));
         var file = folders.Select(folder => Path.GetFullPath(Path.Combine(folder, Project + ".dll"))).FirstOrDefault(File.Exists)
             ?? throw new InvalidDataException(
-                $"The torch backend is not built: no {Project}.dll in {string.Join(" or ", folders)}. Build it once with 'dotnet build src/{Project} -c Release' (fetches libtorch, 130 MB, and takes 500 MB), or name its folder in {FolderVariable}; or take the cpu backend.");
+                $"The torch backend is not built: no {Project}.dll in {string.Join(" or ", folders)}. Build it once with {HowToBuild} (fetches libtorch, 130 MB, and takes 500 MB), or name its folder in {FolderVariable}; or take the cpu backend.");
+        // It works on this program's models, so it has to know the very same ones.
+        var known = Path.Combine(Path.GetDirectoryName(file)!, Shared);
+        if (!File.Exists(known) || !File.ReadAllBytes(known).AsSpan().SequenceEqual(File.ReadAllBytes(sharedAssembly)))
+            throw new InvalidDataException($"{file}: built from other sources than this program (another {Shared}). Build it again with {HowToBuild}.");
         return new Context(file).LoadFromAssemblyPath(file).GetType($"{Project}.TorchDecoder", throwOnError: true)!;
     }
 
