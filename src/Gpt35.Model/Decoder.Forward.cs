@@ -16,7 +16,7 @@ public sealed unsafe partial class Decoder
 
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
-        Check(batch, what);
+        ForwardCheck.Require(Config, batch, what);
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
         lastBatch = what.ForBackward ? batch : null;
         lastRequest = what;
@@ -175,30 +175,5 @@ public sealed unsafe partial class Decoder
     {
         if (what.DropoutKey is { } key && Config.ResidDropout > 0)
             Dropout.Apply(pool, x, count, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place));
-    }
-
-    private void Check(TokenBatch batch, ForwardRequest what)
-    {
-        if (batch.ScoredCount == 0)
-            throw new ArgumentException("The batch scores no position, so there is nothing to compute.", nameof(batch));
-        if ((what.LogProb || what.Entropy) && Config.NumScalars > 0)
-            throw new InvalidOperationException("This model has a scalar head in place of the vocabulary projection; ask it for Scalars.");
-        if (what.Scalars && Config.NumScalars == 0)
-            throw new InvalidOperationException("This model has no scalar head; make one with CloneWithHead.");
-        for (var i = 0; i < batch.SequenceCount; i++)
-        {
-            var length = batch.SequenceStarts[i + 1] - batch.SequenceStarts[i];
-            if (length > Config.MaxPositionEmbeddings)
-                throw new ArgumentException($"Sequence {i} has {length} tokens; the model has {Config.MaxPositionEmbeddings} positions.", nameof(batch));
-        }
-        CheckIds(batch.Tokens);
-        if (what.LogProb || what.Entropy) CheckIds(batch.Targets);
-    }
-
-    private void CheckIds(ReadOnlySpan<int> ids)
-    {
-        foreach (var id in ids)
-            if ((uint)id >= (uint)Config.VocabSize)
-                throw new ArgumentException($"Token id {id} is outside the vocabulary of {Config.VocabSize}.");
     }
 }

@@ -14,7 +14,8 @@ internal static class PlanVerb
         var set = new Option<string[]>("--set") { Description = "Override a value of the recipe: --set init=gpt3-125m.", HelpName = "key=value" };
         var batch = new Option<int?>("--batch") { Description = "Sequences in one pass, and generated at once (1 for a preset or a model; a recipe says itself)." }.AtLeast(1);
         var context = new Option<int?>("--context") { Description = "Tokens of the longest sequence; the model's context when left out." }.AtLeast(2);
-        var dtype = new Option<NumberFormat>("--dtype") { Description = "fp32 or bf16 (with single-precision master weights)." };
+        var dtype = new Option<string?>("--dtype") { Description = "What is multiplied in: fp32 or bf16.", HelpName = "fp32|bf16" };
+        dtype.AcceptOnlyFromAmong("fp32", "bf16");
         var machine = new Option<string?>("--machine") { Description = $"Instead of this one: {string.Join(", ", Machine.Known.Select(known => known.Name))}." };
         var devices = new Option<int>("--devices") { Description = "How many of them share the work." }.WithDefault(1).AtLeast(1);
         var price = new Option<double?>("--price") { Description = "What one of them costs per hour." }.AtLeast(0.0);
@@ -62,11 +63,11 @@ internal static class PlanVerb
         Slots = 1,
     };
 
-    private static Workload Adjust(Workload work, int? batch, int? context, NumberFormat format, double? tokens)
+    private static Workload Adjust(Workload work, int? batch, int? context, string? dtype, double? tokens)
     {
         if (context > work.Model.MaxPositionEmbeddings && work.Model.PositionEncoding == PositionEncoding.Learned)
             throw new UsageException($"--context is {context}; the model has {work.Model.MaxPositionEmbeddings} learned positions.");
-        work = work with { Context = context ?? work.Context, Format = format, Tokens = tokens ?? work.Tokens };
+        work = work with { Context = context ?? work.Context, Format = dtype switch { "fp32" => Dtype.Fp32, "bf16" => Dtype.Bf16, _ => work.Format }, Tokens = tokens ?? work.Tokens };
         if (work.Kind == WorkloadKind.Model) work = work with { MicroTokens = (batch ?? 1) * work.Context, Slots = batch ?? 1 };
         else if (batch is { } sequences) work = work with { MicroTokens = sequences * work.Context };
         return work;

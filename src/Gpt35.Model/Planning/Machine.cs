@@ -33,14 +33,5 @@ public sealed record Machine(string Name, string Description, double Fp32, doubl
         ?? throw new InvalidDataException($"there is no machine \"{name}\". Known are {string.Join(", ", Known.Select(machine => machine.Name))}; without one, this machine is measured.");
 
     /// <summary>Operations per second of training in a number format, utilisation included.</summary>
-    public double Sustained(NumberFormat format) => Utilisation * (format == NumberFormat.Fp32 ? Fp32 : Bf16);
-}
-
-/// <summary>How a model's numbers are kept.</summary>
-public enum NumberFormat
-{
-    /// <summary>Everything in single precision.</summary>
-    Fp32,
-    /// <summary>Weights, gradients and activations in bfloat16; single-precision master weights and moments while training.</summary>
-    Bf16,
+    public double Sustained(Dtype format) => Utilisation * (format == Dtype.Fp32 ? Fp32 : Bf16);
 }

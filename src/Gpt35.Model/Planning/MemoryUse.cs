@@ -4,9 +4,9 @@ namespace Gpt35.Model;
 public sealed record MemoryUse
 {
     public long Weights { get; init; }
-    /// <summary>One per trained parameter.</summary>
+    /// <summary>One fp32 number per trained parameter.</summary>
     public long Gradients { get; init; }
-    /// <summary>AdamW's two moments per trained parameter; in half precision also the master weights.</summary>
+    /// <summary>AdamW's two moments per trained parameter, fp32.</summary>
     public long Optimizer { get; init; }
     /// <summary>What a pass leaves behind for the way back, and its working memory.</summary>
     public long Activations { get; init; }
@@ -27,10 +27,10 @@ public sealed record MemoryUse
     /// <summary>A model that is trained: all of it, or an adapter and its head over a frozen base.</summary>
     /// <param name="config">Shape.</param>
     /// <param name="pass">The largest pass through it.</param>
-    /// <param name="format">How numbers are kept.</param>
+    /// <param name="format">What is multiplied in; weights, gradients and moments are fp32 in any case, and bf16 adds a copy of the weights.</param>
     /// <param name="lora">The adapter; null: every parameter is trained.</param>
     /// <param name="sharesWeights">Whether another model already holds the base.</param>
-    public static MemoryUse OfTraining(ModelConfig config, Pass pass, NumberFormat format = NumberFormat.Fp32, LoraConfig? lora = null, bool sharesWeights = false)
+    public static MemoryUse OfTraining(ModelConfig config, Pass pass, Dtype format = Dtype.Fp32, LoraConfig? lora = null, bool sharesWeights = false)
     {
         var all = Count(DecoderLayout.Parameters(config));
         // The head of an adapted model is the adapter's.
@@ -38,29 +38,32 @@ public sealed record MemoryUse
         var trained = lora is null ? all : adapter;
         return new MemoryUse
         {
-            Weights = ((sharesWeights ? 0 : lora is null ? all : Count(DecoderLayout.Parameters(config with { NumScalars = 0 }))) + adapter) * Bytes(format),
-            Gradients = trained * Bytes(format),
-            Optimizer = trained * (8 + (format == NumberFormat.Bf16 ? 4 : 0)),
+            Weights = ((sharesWeights ? 0 : lora is null ? all : Count(DecoderLayout.Parameters(config with { NumScalars = 0 }))) + adapter) * (format == Dtype.Fp32 ? 4 : 6),
+            Gradients = trained * 4,
+            Optimizer = trained * 8,
             Activations = ActivationMemory.Floats(config, pass with { Backward = true }, lora) * Bytes(format),
         };
     }
 
     /// <summary>A model that is only read, in passes over whole sequences.</summary>
-    public static MemoryUse OfScoring(ModelConfig config, Pass pass, NumberFormat format = NumberFormat.Fp32, bool sharesWeights = false) => new()
+    public static MemoryUse OfScoring(ModelConfig config, Pass pass, Dtype format = Dtype.Fp32, bool sharesWeights = false) => new()
     {
-        Weights = sharesWeights ? 0 : Count(DecoderLayout.Parameters(config)) * Bytes(format),
+        Weights = sharesWeights ? 0 : Count(DecoderLayout.Parameters(config)) * (format == Dtype.Fp32 ? 4 : 6),
         Activations = ActivationMemory.Floats(config, pass with { Backward = false }, null) * Bytes(format),
     };
 
+    /// <summary>A model that generates: only its weights, in the type they are kept in.</summary>
+    public static MemoryUse OfWeights(ModelConfig config, Dtype format = Dtype.Fp32) => new() { Weights = Count(DecoderLayout.Parameters(config)) * Bytes(format) };
+
     /// <summary>Keys and values of <paramref name="slots"/> sequences of up to <paramref name="capacity"/> tokens.</summary>
-    public static long OfCache(ModelConfig config, int slots, int capacity, NumberFormat format = NumberFormat.Fp32) =>
+    public static long OfCache(ModelConfig config, int slots, int capacity, Dtype format = Dtype.Fp32) =>
         2L * config.NumHiddenLayers * slots * capacity * config.KeyValueWidth * Bytes(format);
 
     /// <summary>
     /// What generation adds: the logits of <paramref name="slots"/> sequences, and the working memory of a step that takes up
     /// <paramref name="promptTokens"/> tokens, as far as it exceeds the pass of <paramref name="passTokens"/> tokens whose buffers it reuses.
     /// </summary>
-    public static long OfGeneration(ModelConfig config, int slots, int promptTokens, int passTokens, NumberFormat format = NumberFormat.Fp32)
+    public static long OfGeneration(ModelConfig config, int slots, int promptTokens, int passTokens, Dtype format = Dtype.Fp32)
     {
         var more = Math.Max(0, slots + promptTokens - passTokens);
         return ((long)slots * config.VocabSize + more * (config.HiddenSize + Math.Min(2, config.NumHiddenLayers) * ActivationMemory.PerTokenAndBlock(config))) * Bytes(format);
@@ -74,7 +77,7 @@ public sealed record MemoryUse
 
     private static long Count(IReadOnlyList<Parameter> parameters) => parameters.Sum(parameter => parameter.Count);
 
-    private static int Bytes(NumberFormat format) => format == NumberFormat.Fp32 ? 4 : 2;
+    private static int Bytes(Dtype format) => format == Dtype.Fp32 ? 4 : 2;
 }
 
 /// <summary>One call of <see cref="ITrainableModel.Forward"/>, as far as memory depends on it.</summary>

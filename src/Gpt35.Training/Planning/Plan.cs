@@ -70,11 +70,11 @@ public sealed record Plan
         {
             case WorkloadKind.Model:
                 yield return Trained("training", model, pass);
-                yield return new PlannedModel("generating", Count(model), 0, Generating(model) with { Weights = MemoryUse.OfScoring(model, pass, work.Format).Weights });
+                yield return new PlannedModel("generating", Count(model), 0, Generating(model) + MemoryUse.OfWeights(model, work.Format));
                 break;
             case WorkloadKind.Reward:
                 // The initial model stays in memory: its weights are where the reward model's come from.
-                yield return new PlannedModel("initial", Count(model with { NumScalars = 0 }), 0, new MemoryUse { Weights = MemoryUse.OfScoring(model with { NumScalars = 0 }, pass, work.Format).Weights });
+                yield return new PlannedModel("initial", Count(model with { NumScalars = 0 }), 0, MemoryUse.OfWeights(model with { NumScalars = 0 }));
                 yield return Trained("reward", model, pass, sharesWeights: work.Lora is not null);
                 break;
             case WorkloadKind.Ppo:

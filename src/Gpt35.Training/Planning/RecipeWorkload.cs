@@ -38,6 +38,7 @@ public static class RecipeWorkload
             MicroTokens = Math.Min(recipe.Batch.MicroTokens, recipe.Batch.Tokens),
             Tokens = (double)recipe.Steps * recipe.Batch.Tokens,
             Dropout = config.ResidDropout > 0,
+            Format = recipe.Dtype,
             Notes = notes,
         };
     }
@@ -68,6 +69,7 @@ public static class RecipeWorkload
             ScoredShare = scored,
             Lora = lora,
             Dropout = (recipe.ResidDropout ?? start.Config.ResidDropout) > 0,
+            Format = recipe.Dtype,
             Notes = notes,
         };
     }
@@ -97,6 +99,7 @@ public static class RecipeWorkload
             Tokens = tokens,
             ScoredShare = scored,
             Lora = recipe.Lora?.ToConfig(config),
+            Format = recipe.Dtype,
             Notes = notes,
         };
     }
@@ -128,6 +131,7 @@ public static class RecipeWorkload
             Rollouts = new RolloutWork(rollouts, mean, recipe.MaxTokens, recipe.PpoEpochs, (double)recipe.Iterations * recipe.PpoEpochs * recipe.Minibatches * (recipe.Ptx?.Tokens ?? 0)),
             Lora = recipe.Lora?.ToConfig(config),
             OneBase = recipe.Lora is not null && start.Base is { } under && under == judge.Base,
+            Format = recipe.Dtype,
             Notes = notes,
         };
     }

@@ -48,7 +48,7 @@ public sealed record Workload
     /// <summary>Whether dropout is on, which takes a buffer more.</summary>
     public bool Dropout { get; init; }
 
-    public NumberFormat Format { get; init; } = NumberFormat.Fp32;
+    public Dtype Format { get; init; } = Dtype.Fp32;
 
     /// <summary>Whether all four models of PPO stand on one base (adapters over the same folder).</summary>
     public bool OneBase { get; init; }

@@ -157,6 +157,12 @@ public sealed record PretrainRecipe
     /// <summary>Fixes initial weights, order of documents, dropout and samples.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
+
     /// <summary>A tokenizer.json or the folder that holds one.</summary>
     public required string Tokenizer { get; init; }
 

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
@@ -7,6 +8,12 @@ public sealed record RewardRecipe
 {
     /// <summary>Fixes the initial head and the order of prompts.</summary>
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
 
     /// <summary>Model folder of the fine-tuned model; its vocabulary projection is replaced by a scalar head.</summary>
     public required string Init { get; init; }

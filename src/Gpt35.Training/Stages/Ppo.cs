@@ -29,8 +29,8 @@ public static class Ppo
 
         var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [models.Format.EndOfTurn(models.Tokenizer)] };
         var engine = new InferenceEngine(models.Policy, GenerationBatch);
-        var scorer = new RolloutScorer(recipe, models.Policy, models.Reference, models.Value, models.Reward, models.RewardBias);
-        var update = new PpoUpdate(recipe, models.Policy, models.Value, models.PolicyOptimizer, models.ValueOptimizer, ptx);
+        var scorer = new RolloutScorer(recipe, models.TrainedPolicy, models.ScoringReference, models.TrainedValue, models.ScoringReward, models.RewardBias);
+        var update = new PpoUpdate(recipe, models.TrainedPolicy, models.TrainedValue, models.PolicyOptimizer, models.ValueOptimizer, ptx);
         run.Numbers.TryAdd("kl_coef", recipe.KlCoef);
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_score_before")) run.Numbers["heldout_score_before"] = HeldoutScore();
 

@@ -31,6 +31,7 @@ internal sealed class PpoModels : IDisposable
             : ModelFolder.Load(checkpoint, pool, StageModels.BaseOf(referenceFolder, recipe.Init)).Model;
         Value = checkpoint is null ? StageModels.Trainee(Reward, recipe.RewardModel, recipe.Lora, 1, recipe.Seed)
             : ModelFolder.Load(ValueFolder(checkpoint), pool, StageModels.BaseOf(rewardFolder, recipe.RewardModel)).Model;
+        (TrainedPolicy, TrainedValue, ScoringReference, ScoringReward) = (On(Policy), On(Value), On(Reference), On(Reward));
         PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool);
         ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool);
         if (checkpoint is null) return;
@@ -42,6 +43,12 @@ internal sealed class PpoModels : IDisposable
     public Decoder Value { get; }
     public Decoder Reference => referenceFolder.Model;
     public Decoder Reward => rewardFolder.Model;
+
+    /// <summary>What computes over the weights of each; the sampler reads the same weights through <see cref="Policy"/>.</summary>
+    public ITrainableModel TrainedPolicy { get; }
+    public ITrainableModel TrainedValue { get; }
+    public ITrainableModel ScoringReference { get; }
+    public ITrainableModel ScoringReward { get; }
 
     /// <summary>What the reward model's scores are shifted by.</summary>
     public double RewardBias => rewardFolder.Card.RewardBias;
@@ -64,6 +71,7 @@ internal sealed class PpoModels : IDisposable
 
     public void Dispose()
     {
+        foreach (var model in (ReadOnlySpan<ITrainableModel>)[TrainedPolicy, TrainedValue, ScoringReference, ScoringReward]) model.Dispose();
         PolicyOptimizer.Dispose();
         ValueOptimizer.Dispose();
         Policy.Dispose();
@@ -71,6 +79,8 @@ internal sealed class PpoModels : IDisposable
         referenceFolder.Dispose();
         rewardFolder.Dispose();
     }
+
+    private ITrainableModel On(Decoder model) => StageModels.On(recipe.Backend, recipe.Dtype, model, run.Context.Pool);
 
     private ModelCard Card => StageModels.CardOf("ppo", Format, [recipe.Init, recipe.RewardModel], run);
 

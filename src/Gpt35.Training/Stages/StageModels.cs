@@ -62,6 +62,16 @@ internal static class StageModels
         RecipeHash = run.RecipeHash,
     };
 
+    /// <summary>What computes over the weights of <paramref name="model"/>: the model itself, or the torch backend. Dispose it before the model.</summary>
+    /// <exception cref="InvalidDataException">The backend is not there, or has no such type.</exception>
+    public static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool) => (backend, dtype) switch
+    {
+        (Backend.Torch, _) when model.Adapter is not null => throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'."),
+        (Backend.Torch, _) => TorchPlugin.Create(model, dtype, pool),
+        (_, Dtype.Fp32) => model,
+        _ => throw new InvalidDataException("dtype is bf16, but the cpu backend trains in fp32. Take backend: torch (--backend torch), or leave dtype out."),
+    };
+
     private static ModelFolder Checked(ModelFolder folder, Func<ModelFolder, bool> isRight, string complaint)
     {
         if (isRight(folder)) return folder;
