@@ -60,7 +60,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
     }
 
     /// <summary>A model of another shape on the same threads; all zeros.</summary>
-    internal Decoder CloneEmpty(ModelConfig config) => new(config, pool);
+    internal Decoder CloneEmpty(ModelConfig config) => CreateEmpty(config, pool);
 
     /// <summary>
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
