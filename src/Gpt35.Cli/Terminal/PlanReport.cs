@@ -34,9 +34,9 @@ internal sealed record PlanReport(string Title, ModelPreset? Preset, Plan Plan, 
         if (!double.IsNaN(plan.TotalFlops)) yield return (plan.Work.Kind switch
         {
             WorkloadKind.Model => Preset?.Training?.Tokens == plan.Work.Tokens ? "as published" : "as asked",
-            WorkloadKind.Ppo => "the recipe's rollouts and updates",
-            _ => "the recipe's steps",
+            WorkloadKind.Ppo => "the recipe",
+            _ => "the recipe",
         }, plan.Work.Tokens, plan.TotalFlops);
-        if (plan.Work.Kind is WorkloadKind.Model or WorkloadKind.Pretrain) yield return ("compute-optimal, 20 per parameter", OptimalTokens, OptimalTokens * plan.TrainingFlops);
+        if (plan.Work.Kind is WorkloadKind.Model or WorkloadKind.Pretrain) yield return ("compute-optimal", OptimalTokens, OptimalTokens * plan.TrainingFlops);
     }
 }

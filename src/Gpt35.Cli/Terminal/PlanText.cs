@@ -28,13 +28,13 @@ internal static class PlanText
             output.WriteLine(string.Create(Invariant, $"{preset.Name,-21}{preset.ParameterCount,17:N0}{c.NumHiddenLayers,8}{c.HiddenSize,7}{c.MaxPositionEmbeddings,9}{c.VocabSize,12}{(assumed ? " *" : "")}"));
         }
         output.WriteLine("* depth and width were never published and are an assumption.");
-        output.WriteLine("Plan one with 'gpt35 plan NAME'; train one with model: {preset: NAME} in a recipe.");
+        output.WriteLine("Plan one with 'gpt35 plan NAME', train one with model: {preset: NAME}.");
     }
 
     private static void WriteModel(TextWriter output, PlanReport report)
     {
-        var c = report.Plan.Work.Model;
-        output.WriteLine(string.Create(Invariant, $"{report.Title}: {report.Parameters:N0} parameters"));
+        var (c, kind) = (report.Plan.Work.Model, report.Plan.Work.Kind);
+        Wrap(output, string.Create(Invariant, $"{report.Title}{(kind == WorkloadKind.Model ? "" : $" ({kind.ToString().ToLowerInvariant()})")}: {report.Parameters:N0} parameters"));
         var heads = c.NumKeyValueHeads == c.NumAttentionHeads ? "" : $" ({c.NumKeyValueHeads} of keys and values)";
         var window = c.SlidingWindow is { } w ? $", attention window {w}{(c.SlidingWindowPattern > 0 ? " in all but every " + Ordinal(c.SlidingWindowPattern) + " layer" : "")}" : "";
         Wrap(output, $"{c.NumHiddenLayers} layers, width {c.HiddenSize}, {c.NumAttentionHeads} heads of {c.HeadDim}{heads}, feed-forward {c.IntermediateSize}, "
@@ -86,18 +86,16 @@ internal static class PlanText
         output.WriteLine(string.Create(Invariant, $"Operations per token: {Short(plan.ForwardFlops)} forward, {Short(plan.TrainingFlops)} in training"));
         var of = report.Devices == 1 ? machine.Name : $"{report.Devices} × {machine.Name}";
         Wrap(output, string.Create(Invariant, $"Time on {of} ({machine.Description}; {100 * machine.Utilisation:F0} % of {Short(machine.Sustained(plan.Work.Format) / machine.Utilisation)} operations per second assumed for whole steps):"));
-        output.WriteLine($"{"  tokens",10}{"operations",12}{"PF-days",10}{"time",13}{(report.Price is null ? "" : "cost"),10}");
+        if (report.Trainings().Any()) output.WriteLine($"{"tokens",8}{"operations",12}{"PF-days",9}{"time",13}{(report.Price is null ? "" : "cost"),13}".TrimEnd());
+        else output.WriteLine("  unknown, because the number of tokens is; give it with --tokens.");
         foreach (var (what, tokens, flops) in report.Trainings())
         {
             var seconds = report.Seconds(flops);
             var cost = report.Cost(seconds) is { } amount ? amount.ToString(amount < 100 ? "N2" : "N0", Invariant) : "";
-            output.WriteLine($"{Short(tokens),10}{flops.ToString("0.00E+0", Invariant),12}{PetaflopDays(flops),10}{Duration(seconds),13}{cost,10}  {what}");
+            output.WriteLine($"{Short(tokens),8}{Operations(flops)}{Duration(seconds),13}{cost,13}  {what}");
         }
         if (report.Preset?.Training is { } published)
-        {
-            var flops = ComputeCost.PaperTraining(report.Parameters, published.Tokens);
-            output.WriteLine($"{Short(published.Tokens),10}{flops.ToString("0.00E+0", Invariant),12}{PetaflopDays(flops),10}{"",23}  by 6·N per token (GPT-3, D.1)");
-        }
+            output.WriteLine($"{Short(published.Tokens),8}{Operations(ComputeCost.PaperTraining(report.Parameters, published.Tokens))}{"",26}  by 6 per parameter");
         if (plan.Work.Kind == WorkloadKind.Model)
             output.WriteLine(string.Create(Invariant, $"Generation reads every weight for each token: {Bytes(plan.Models[^1].Memory.Weights)} per step."));
     }
@@ -132,10 +130,10 @@ internal static class PlanText
         _ => $"{(seconds / 86400 / 365.25).ToString("N0", Invariant)} years",
     };
 
-    private static string PetaflopDays(double flops)
+    private static string Operations(double flops)
     {
         var days = flops / ComputeCost.PetaflopDay;
-        return days.ToString(days >= 100 ? "N0" : days >= 0.01 ? "F2" : "0.0E+0", Invariant);
+        return $"{flops.ToString("0.00E+0", Invariant),12}{days.ToString(days >= 100 ? "F0" : days >= 0.01 ? "F2" : "0.0E+0", Invariant),9}";
     }
 
     private static string Words(ApiFeatures features) => string.Join(", ", Enum.GetValues<ApiFeatures>().Where(feature => feature != ApiFeatures.None && features.HasFlag(feature)).Select(feature => feature switch

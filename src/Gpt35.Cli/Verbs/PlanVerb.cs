@@ -67,6 +67,7 @@ internal static class PlanVerb
     {
         if (context > work.Model.MaxPositionEmbeddings && work.Model.PositionEncoding == PositionEncoding.Learned)
             throw new UsageException($"--context is {context}; the model has {work.Model.MaxPositionEmbeddings} learned positions.");
+        if (tokens is not null && work.Rollouts is not null) throw new UsageException("--tokens is for training on text; what PPO computes follows from the recipe's rollouts.");
         work = work with { Context = context ?? work.Context, Format = dtype switch { "fp32" => Dtype.Fp32, "bf16" => Dtype.Bf16, _ => work.Format }, Tokens = tokens ?? work.Tokens };
         if (work.Kind == WorkloadKind.Model) work = work with { MicroTokens = (batch ?? 1) * work.Context, Slots = batch ?? 1 };
         else if (batch is { } sequences) work = work with { MicroTokens = sequences * work.Context };

@@ -25,7 +25,7 @@ public static class PlanAdvice
 
         var smaller = Passes(work, available);
         if (smaller != work) Add($"{PassName(work)} {Passage(work, smaller.MicroTokens)} instead of {Passage(work, work.MicroTokens)}", smaller);
-        if (Contexts(smaller, available) is var shorter && shorter != smaller) Add($"sequences of at most {shorter.Context} tokens instead of {work.Context}, one in a pass", shorter);
+        if (Contexts(smaller, available) is var shorter && shorter != smaller) Add(Shortened(work, shorter.Context), shorter);
         var adapter = work.Lora is null && work.Kind != WorkloadKind.Pretrain ? Adapted(work) : null;
         if (adapter is not null)
         {
@@ -33,7 +33,7 @@ public static class PlanAdvice
             Add(name, adapter);
             var passes = Passes(adapter, available);
             if (passes != adapter) Add($"{name} and {PassName(work)} {Passage(work, passes.MicroTokens)}", passes);
-            if (Contexts(passes, available) is var both && both != passes) Add($"{name} and sequences of at most {both.Context} tokens", both);
+            if (Contexts(passes, available) is var both && both != passes) Add($"{name} and {Shortened(work, both.Context)}", both);
         }
         if (work.Format == Dtype.Fp32) Add("--backend torch --dtype bf16", work with { Format = Dtype.Bf16 });
         if (work.Kind is WorkloadKind.Pretrain or WorkloadKind.Model && SmallerPreset(work, available) is var (preset, other)) Add($"the preset {preset}", other);
@@ -72,6 +72,14 @@ public static class PlanAdvice
         }
         return null;
     }
+
+    /// <summary>The longest sequence cut to <paramref name="context"/> tokens, a pass being one of them.</summary>
+    private static string Shortened(Workload work, int context) => work.Kind switch
+    {
+        WorkloadKind.Model => $"--context {context}",
+        WorkloadKind.Pretrain => $"model.max_position_embeddings: {context}",
+        _ => $"sequences of at most {context} tokens",
+    };
 
     private static string PassName(Workload work) => work.Kind switch
     {
