@@ -45,7 +45,7 @@ public sealed class ModelExtensionTests(ITestOutputHelper output)
             Train(naive, length, steps: 60, seed: 2);
             double found = Perplexity(interpolated, length), withNewRows = Perplexity(naive, length);
             output.WriteLine($"{Trained} positions: {original:F3}; {length}: {found:F3}, with new rows {withNewRows:F3}");
-            Assert.InRange(found, 1.59, 1.2 * original);           // e^0.467 = 1.595 is what the text allows
+            Assert.InRange(found, 1.55, 1.2 * original);           // e^0.467 = 1.595 is what the text allows, up to chance
             Assert.True(withNewRows > 1.2 * found, $"{withNewRows} with new rows, {found} interpolated");
         }
     }
@@ -74,10 +74,10 @@ public sealed class ModelExtensionTests(ITestOutputHelper output)
         return ids;
     }
 
-    private static TokenBatch Batch(ulong key, int length)
+    private static TokenBatch Batch(ulong key, int length, int tokens)
     {
         var builder = new TokenBatchBuilder();
-        for (var i = 0; i < 1536 / length; i++) builder.AddCompletion(Document(CounterRandom.Hash(key, (ulong)i), length), 1);
+        for (var i = 0; i < tokens / length; i++) builder.AddCompletion(Document(CounterRandom.Hash(key, (ulong)i), length), 1);
         return builder.Build();
     }
 
@@ -86,7 +86,7 @@ public sealed class ModelExtensionTests(ITestOutputHelper output)
         using NativeBuffer<float> m = new(model.Parameters.Count), v = new(model.Parameters.Count);
         for (var step = 1; step <= steps; step++)
         {
-            var batch = Batch(CounterRandom.Hash(seed, (ulong)step), length);
+            var batch = Batch(CounterRandom.Hash(seed, (ulong)step), length, 1024);
             model.Parameters.ZeroGradients();
             model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true });
             model.Backward(new TokenGradients { LogProb = Enumerable.Repeat(-1f / batch.ScoredCount, batch.ScoredCount).ToArray() });
@@ -98,7 +98,7 @@ public sealed class ModelExtensionTests(ITestOutputHelper output)
     private static double Perplexity(Decoder model, int length)
     {
         double sum = 0;
-        var batch = Batch(999, length);
+        var batch = Batch(999, length, 8192);
         foreach (var logProb in model.Forward(batch, new ForwardRequest { LogProb = true }).LogProb) sum -= logProb;
         return Math.Exp(sum / batch.ScoredCount);
     }
