@@ -16,6 +16,7 @@ internal static class NodeLlamaCpp
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
     private static readonly TimeSpan InstallLimit = TimeSpan.FromMinutes(2), RunLimit = TimeSpan.FromMinutes(2);
     private static readonly Lock Installing = new();
+    private static string? whyNot;                                          // one attempt for each run of the tests
     private static readonly string Source = Path.Combine(AppContext.BaseDirectory, "Formats", "llama-cpp");
 
     /// <summary>Folder with the package in it; where it cannot be had, the calling test is skipped with the reason.</summary>
@@ -26,8 +27,9 @@ internal static class NodeLlamaCpp
         var folder = Path.Combine(cache, "gpt35-tests", "node-llama-cpp-3.22.1");
         lock (Installing)
         {
-            if (!Directory.Exists(folder)) Install(folder);
+            if (!Directory.Exists(folder) && whyNot is null) whyNot = Install(folder);
         }
+        if (!Directory.Exists(folder)) Assert.Skip($"node-llama-cpp could not be installed: {whyNot}");
         File.Copy(Path.Combine(Source, "greedy.mjs"), Path.Combine(folder, "greedy.mjs"), overwrite: true);
         return folder;
     }
@@ -49,8 +51,8 @@ internal static class NodeLlamaCpp
         }
     }
 
-    /// <summary>Under the final name only when it is whole; another process may have been faster.</summary>
-    private static void Install(string folder)
+    /// <summary>Under the final name only when it is whole; another process may have been faster. Returns why it did not work.</summary>
+    private static string? Install(string folder)
     {
         var temporary = $"{folder}.{Environment.ProcessId}.tmp";
         Directory.CreateDirectory(temporary);
@@ -59,11 +61,12 @@ internal static class NodeLlamaCpp
             File.Copy(Path.Combine(Source, "package.json"), Path.Combine(temporary, "package.json"));
             // The optional packages are the builds for other systems and graphics cards, 700 MB.
             var (output, why) = Start(temporary, InstallLimit, "npm", "install", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund");
-            if (output is null) Assert.Skip($"node-llama-cpp could not be installed: {why}");
-            if (!Directory.Exists(folder)) Directory.Move(temporary, folder);
+            if (output is not null && !Directory.Exists(folder)) Directory.Move(temporary, folder);
+            return why;
         }
         catch (IOException) when (Directory.Exists(folder))
         {
+            return null;
         }
         finally
         {
