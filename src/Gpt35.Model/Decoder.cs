@@ -48,6 +48,9 @@ public sealed unsafe partial class Decoder : ITrainableModel
     /// <summary>A model whose weights the caller fills in; all zeros until then.</summary>
     internal static Decoder CreateEmpty(ModelConfig config, WorkerPool pool) => new(config, pool);
 
+    /// <summary>A model of another shape on the same threads; all zeros.</summary>
+    internal Decoder CloneEmpty(ModelConfig config) => new(config, pool);
+
     /// <summary>
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
     /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model.

@@ -79,7 +79,7 @@ public sealed record ModelConfig
         SlidingWindow is not { } window || (SlidingWindowPattern > 0 && (layer + 1) % SlidingWindowPattern == 0) ? 0 : window;
 
     /// <summary>The same shape with what follows from other values written out, so that equal shapes compare equal.</summary>
-    internal ModelConfig Resolved() => this with { IntermediateSize = IntermediateSize, NumKeyValueHeads = NumKeyValueHeads, HeadDim = HeadDim };
+    public ModelConfig Resolved() => this with { IntermediateSize = IntermediateSize, NumKeyValueHeads = NumKeyValueHeads, HeadDim = HeadDim };
 
     /// <exception cref="InvalidDataException">A value is out of range or two contradict each other.</exception>
     public void Validate()
