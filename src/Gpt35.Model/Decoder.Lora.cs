@@ -26,7 +26,8 @@ public sealed unsafe partial class Decoder
         if (adapter is not null)
         {
             if (!adapter.Lora.IsSameAs(lora))
-                throw new InvalidDataException($"{basePath ?? "the model"}: it already has an adapter ({adapter.Lora}), and the recipe asks for another one ({lora}). Give the recipe the same rank, alpha, targets and rslora to go on training it, or make a whole model of it first with 'gpt35 merge-lora'.");
+                throw new InvalidDataException($"{basePath ?? "the model"}: it already has an adapter ({adapter.Lora}), and the recipe asks for another one ({lora}). "
+                    + "Give the recipe the same rank, alpha, targets and rslora to go on training it, or make a whole model of it first with 'gpt35 merge-lora'.");
             return WithAdapter(adapter.Clone(config, seed));
         }
         var created = LoraAdapter.Create(config, lora, seed, basePath);

@@ -65,7 +65,7 @@ internal static class PlanText
         Part("activations", memory => memory.Activations);
         Part("key/value cache", memory => memory.KvCache);
         Part("in all", memory => memory.Total);
-        Wrap(output, string.Create(Invariant, $"Passes of {work.PassTokens:N0} tokens{(work.Slots > 0 ? $"; {work.Slots} {(work.Slots == 1 ? "sequence" : "sequences")} of {work.Context:N0} generated at once" : "")}{(work.Lora is { } lora ? $"; adapters of rank {lora.Rank} on {string.Join(", ", lora.Targets.Select(LoraConfig.NameOf))}, {plan.Models.Sum(model => model.Trained):N0} trained parameters" : "")}."));
+        Wrap(output, Conditions(plan));
         output.WriteLine(report.Fits
             ? $"Fits: {report.Machine.Name} has {Bytes(report.Machine.MemoryBytes)}."
             : $"Does not fit: {report.Machine.Name} has {Bytes(report.Machine.MemoryBytes)}, {Bytes(plan.TotalMemory)} are needed. What would help:");
@@ -77,6 +77,17 @@ internal static class PlanText
             if (columns.Any(column => part(column.Memory) > 0))
                 output.WriteLine(Row("  " + name, columns.Select(column => part(column.Memory) is var bytes and > 0 ? Bytes(bytes) : "")));
         }
+    }
+
+    /// <summary>What the memory depends on: the length of a pass, generation, adapters.</summary>
+    private static string Conditions(Plan plan)
+    {
+        var work = plan.Work;
+        var text = string.Create(Invariant, $"Passes of {work.PassTokens:N0} tokens");
+        if (work.Slots > 0) text += string.Create(Invariant, $"; {work.Slots} {(work.Slots == 1 ? "sequence" : "sequences")} of {work.Context:N0} generated at once");
+        if (work.Lora is { } lora)
+            text += string.Create(Invariant, $"; adapters of rank {lora.Rank} on {string.Join(", ", lora.Targets.Select(LoraConfig.NameOf))}, {plan.Models.Sum(model => model.Trained):N0} trained parameters");
+        return text + ".";
     }
 
     private static void WriteCompute(TextWriter output, PlanReport report)
