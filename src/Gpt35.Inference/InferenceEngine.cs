@@ -34,6 +34,9 @@ public sealed record GenerationRequest(int[] Prompt, SamplingOptions Options, in
 /// <param name="tokenizer">The model's; needed for stop strings and for texts.</param>
 public sealed class InferenceEngine(Decoder model, int maxBatch = 64, Tokenizer? tokenizer = null)
 {
+    /// <summary>Prompt tokens taken up per step; bounds the activations a step needs. A longer prompt goes alone.</summary>
+    public const int PromptTokensPerStep = 2048;
+
     private readonly int maxBatch = maxBatch > 0 ? maxBatch : throw new ArgumentOutOfRangeException(nameof(maxBatch), maxBatch, "Expected 1 or more.");
 
     /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, i).</summary>

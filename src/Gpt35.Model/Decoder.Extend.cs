@@ -100,7 +100,7 @@ public sealed unsafe partial class Decoder
             throw new ArgumentException($"{slots.Length} slots need {slots.Length + 1} starts that end at the number of tokens, {tokens.Length}.");
         if (logits.Length != (long)slots.Length * Config.VocabSize)
             throw new ArgumentException($"The logits need {slots.Length} × {Config.VocabSize} floats; {logits.Length} given.");
-        CheckIds(tokens);
+        ForwardCheck.RequireIds(Config, tokens);
         for (var b = 0; b < slots.Length; b++)
         {
             var fresh = starts[b + 1] - starts[b];

@@ -16,7 +16,7 @@ public sealed unsafe partial class Decoder
 
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
-        Check(batch, what);
+        ForwardCheck.Require(Config, batch, what);
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
         lastBatch = what.ForBackward ? batch : null;
         lastRequest = what;
@@ -97,7 +97,7 @@ public sealed unsafe partial class Decoder
         var d = Config.HiddenSize;
         var block = blocks[layer];
         Normalize(x, block.Norm1Scale, block.Norm1Shift, tokens, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm1, tokens, d), WeightMatrix(block.QkvWeight, d, QkvWidth), new Matrix(a.Qkv, tokens, QkvWidth), false, Weight(block.QkvBias));
+        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv);
     }
 
     /// <summary>Middle = x + dropout(attended·Out + b).</summary>
@@ -105,7 +105,7 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        Gemm.Multiply(pool, new Matrix(a.Attended, tokens, width), WeightMatrix(block.OutWeight, width, d), new Matrix(a.Middle, tokens, d), false, Weight(block.OutBias));
+        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle);
         ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
         VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
     }
@@ -116,13 +116,21 @@ public sealed unsafe partial class Decoder
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
         Normalize(a.Middle, block.Norm2Scale, block.Norm2Shift, tokens, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm2, tokens, d), WeightMatrix(block.UpWeight, d, UpWidth), new Matrix(a.Up, tokens, UpWidth), false, Weight(block.UpBias));
+        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up);
         if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, a.Up, tokens, f, a.Activated);
         else Nonlinear.Forward(pool, nonlinearity, a.Up, (long)tokens * f, a.Activated);
-        Gemm.Multiply(pool, new Matrix(a.Activated, tokens, f), WeightMatrix(block.DownWeight, f, d), new Matrix(a.Output, tokens, d), false, Weight(block.DownBias));
+        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output);
         ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
         VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
         return a.Output;
+    }
+
+    /// <summary>y = x·W + b, and what the adapter adds.</summary>
+    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y)
+    {
+        Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
+        Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
+        adapter?.Forward(pool, layer, site, from, to);
     }
 
     private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)
@@ -150,13 +158,15 @@ public sealed unsafe partial class Decoder
         return chunk;
     }
 
-    private int LogitChunkRows => Math.Max(64, LogitChunkFloats / Config.VocabSize);
+    private int LogitChunkRows => LogitChunkRowsOf(Config);
+
+    internal static int LogitChunkRowsOf(ModelConfig config) => Math.Max(64, LogitChunkFloats / config.VocabSize);
 
     private ReadOnlySpan<float> ForwardScalars(int n, float* h)
     {
         int s = Config.NumScalars, d = Config.HiddenSize;
         var found = scalars.Reserve((long)n * s);
-        Gemm.Multiply(pool, new Matrix(h, n, d), WeightMatrix(OffsetOf(DecoderLayout.Score), s, d).T, new Matrix(found, n, s));
+        Gemm.Multiply(pool, new Matrix(h, n, d), ScalarHead.T, new Matrix(found, n, s));
         return new ReadOnlySpan<float>(found, n * s);
     }
 
@@ -165,30 +175,5 @@ public sealed unsafe partial class Decoder
     {
         if (what.DropoutKey is { } key && Config.ResidDropout > 0)
             Dropout.Apply(pool, x, count, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place));
-    }
-
-    private void Check(TokenBatch batch, ForwardRequest what)
-    {
-        if (batch.ScoredCount == 0)
-            throw new ArgumentException("The batch scores no position, so there is nothing to compute.", nameof(batch));
-        if ((what.LogProb || what.Entropy) && Config.NumScalars > 0)
-            throw new InvalidOperationException("This model has a scalar head in place of the vocabulary projection; ask it for Scalars.");
-        if (what.Scalars && Config.NumScalars == 0)
-            throw new InvalidOperationException("This model has no scalar head; make one with CloneWithHead.");
-        for (var i = 0; i < batch.SequenceCount; i++)
-        {
-            var length = batch.SequenceStarts[i + 1] - batch.SequenceStarts[i];
-            if (length > Config.MaxPositionEmbeddings)
-                throw new ArgumentException($"Sequence {i} has {length} tokens; the model has {Config.MaxPositionEmbeddings} positions.", nameof(batch));
-        }
-        CheckIds(batch.Tokens);
-        if (what.LogProb || what.Entropy) CheckIds(batch.Targets);
-    }
-
-    private void CheckIds(ReadOnlySpan<int> ids)
-    {
-        foreach (var id in ids)
-            if ((uint)id >= (uint)Config.VocabSize)
-                throw new ArgumentException($"Token id {id} is outside the vocabulary of {Config.VocabSize}.");
     }
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
@@ -23,6 +24,12 @@ public sealed record PpoRecipe
     /// <summary>Fixes prompts, rollouts and minibatches.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
+
     /// <summary>Model folder of the fine-tuned model: where the policy starts, and the reference it is held to.</summary>
     public required string Init { get; init; }
 
@@ -31,6 +38,9 @@ public sealed record PpoRecipe
 
     /// <summary>Prompts; held-out ones, if any, are answered and scored before and after.</summary>
     public required DataOptions Data { get; init; }
+
+    /// <summary>Train adapters of policy and value network over frozen models; the whole networks when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
 
     /// <summary>Rounds of rollout and update.</summary>
     [Range(1, int.MaxValue)]

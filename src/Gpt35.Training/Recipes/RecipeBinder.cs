@@ -36,7 +36,9 @@ internal sealed class RecipeBinder(string path, bool settable)
         }
         foreach (var (word, property) in properties)
         {
-            if (property.IsDefined(typeof(RequiredMemberAttribute)) && !seen.Contains(word))
+            var needed = property.IsDefined(typeof(RequiredMemberAttribute))
+                || property.GetCustomAttribute<RequiredWithoutAttribute>() is { } rule && !seen.Contains(RecipeNames.Convention.Apply(rule.Other));
+            if (needed && !seen.Contains(word))
                 throw new InvalidDataException($"{(key.Length == 0 ? path : At(node))}: no \"{(key.Length == 0 ? word : $"{key}.{word}")}\", which is needed here. Add it{(settable ? $", or give it with --set {(key.Length == 0 ? word : $"{key}.{word}")}=…" : "")}.");
         }
         return record;
@@ -145,4 +147,12 @@ internal sealed class RecipeBinder(string path, bool settable)
         }
         return row[b.Length];
     }
+}
+
+/// <summary>A key that is needed where <paramref name="other"/> is not given.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class RequiredWithoutAttribute(string other) : Attribute
+{
+    /// <summary>The other property's name.</summary>
+    public string Other => other;
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
@@ -8,6 +9,12 @@ public sealed record RewardRecipe
     /// <summary>Fixes the initial head and the order of prompts.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
+
     /// <summary>Model folder of the fine-tuned model; its vocabulary projection is replaced by a scalar head.</summary>
     public required string Init { get; init; }
 
@@ -16,6 +23,9 @@ public sealed record RewardRecipe
 
     /// <summary>Demonstrations on which the reward shall average 0; with none the bias stays 0.</summary>
     public IReadOnlyList<string> Demonstrations { get; init; } = [];
+
+    /// <summary>Train an adapter and the scalar head over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
 
     /// <summary>Prompts per optimizer step, each with all its completions.</summary>
     [Range(1, int.MaxValue)]

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
@@ -19,6 +20,12 @@ public sealed record SftRecipe
     /// <summary>Fixes order of examples, dropout and samples.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
+
     /// <summary>Model folder to start from.</summary>
     public required string Init { get; init; }
 
@@ -30,6 +37,9 @@ public sealed record SftRecipe
 
     /// <summary>Text mixed among the demonstrations; none when left out.</summary>
     public TextMixOptions? TextMix { get; init; }
+
+    /// <summary>Train an adapter over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
 
     public required BatchOptions Batch { get; init; }
 

@@ -17,7 +17,7 @@ internal readonly record struct HeldOutLoss(double Nats, long Tokens)
 internal sealed class LanguageModelTraining
 {
     public required RunFolder Run { get; init; }
-    public required Decoder Model { get; init; }
+    public required ITrainableModel Model { get; init; }
     public required Tokenizer Tokenizer { get; init; }
     public required ModelCard Card { get; init; }
     public required IReadOnlyList<TokenSequence> Train { get; init; }

@@ -13,7 +13,7 @@ namespace Gpt35.Training;
 public static class Ppo
 {
     /// <summary>Completions generated side by side: enough to keep the matrix products large, few enough for the cache to stay small.</summary>
-    private const int GenerationBatch = 128;
+    internal const int GenerationBatch = 128;
 
     /// <summary>Trains a policy as the recipe says and leaves everything in the run folder.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
@@ -25,12 +25,12 @@ public static class Ppo
         var plan = BatchPlan.ForSteps([.. train.Select(_ => 1)], recipe.RolloutPrompts, recipe.Iterations, recipe.Seed);
         var ptx = recipe.Ptx is { } options ? PtxMix.Read(options, recipe, models.Tokenizer, models.Policy.Config.MaxPositionEmbeddings, context.Observer.Note) : null;
         context.Observer.Started("ppo", recipe.Iterations,
-            $"{models.Policy.Parameters.Count:N0} parameters, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
+            $"{StageModels.Size(models.Policy)}, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
 
         var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [models.Format.EndOfTurn(models.Tokenizer)] };
         var engine = new InferenceEngine(models.Policy, GenerationBatch);
-        var scorer = new RolloutScorer(recipe, models.Policy, models.Reference, models.Value, models.Reward, models.RewardBias);
-        var update = new PpoUpdate(recipe, models.Policy, models.Value, models.PolicyOptimizer, models.ValueOptimizer, ptx);
+        var scorer = new RolloutScorer(recipe, models.TrainedPolicy, models.ScoringReference, models.TrainedValue, models.ScoringReward, models.RewardBias);
+        var update = new PpoUpdate(recipe, models.TrainedPolicy, models.TrainedValue, models.PolicyOptimizer, models.ValueOptimizer, ptx);
         run.Numbers.TryAdd("kl_coef", recipe.KlCoef);
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_score_before")) run.Numbers["heldout_score_before"] = HeldoutScore();
 

@@ -15,9 +15,10 @@ public static class RewardModeling
     {
         var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
-        using var model = run.CheckpointFolder is { } folder
-            ? ModelFolder.Load(folder, context.Pool).Model
-            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+        using var decoder = run.CheckpointFolder is { } folder
+            ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
+            : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
@@ -29,7 +30,7 @@ public static class RewardModeling
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} rankings has two differently ranked completions that fit into the context of {window} tokens.");
         var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
         context.Observer.Started("reward", plan.StepCount,
-            $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
+            $"{StageModels.Size(decoder)}, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Measure(model, heldout, recipe.MicroTokens), "before");
 
         using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool);
@@ -63,7 +64,7 @@ public static class RewardModeling
     }
 
     private static OrderedDictionary<string, double> Step(
-        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
+        ITrainableModel model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
     {
         var found = Accumulate(model, data, prompts, microTokens);
         return new OrderedDictionary<string, double>
