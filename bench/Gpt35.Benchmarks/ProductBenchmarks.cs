@@ -12,39 +12,59 @@ internal static unsafe class ProductBenchmarks
     private const int Rounds = 5;
     private const long Repeats = 4_000_000;
 
+    /// <summary>A layer of y = x·W for some rows at a time, as often as the rows of a step take.</summary>
+    private readonly record struct Layer(int Rows, int Inputs, int Outputs, int Times)
+    {
+        /// <summary>Of its forward product and of the two of its backward pass.</summary>
+        public double Flops => 3 * 2.0 * Rows * Inputs * Outputs * Times;
+    }
+
+    public static int Run(Options options)
+    {
+        if (!options.Json) Row.PrintHeader();
+        foreach (var row in Rows(TrainingShape.All.Skip(1))) row.Print(options.Json);
+        return 0;
+    }
+
     public static IEnumerable<Row> Rows(IEnumerable<TrainingShape> shapes)
     {
         using var pool = new WorkerPool();
-        return [.. shapes.Select(shape => Row(shape, pool))];
+        foreach (var shape in shapes)
+        {
+            int d = shape.Width, t = shape.Tokens;
+            yield return Beside($"products of blocks, D{d}, {t} rows", [new(t, d, 3 * d, 1), new(t, d, d, 1), new(t, d, 4 * d, 1), new(t, 4 * d, d, 1)], pool);
+            // Decoder projects to the vocabulary in chunks of about a million logits.
+            var chunk = Math.Min(t, Math.Max(64, (1 << 20) / shape.Vocabulary));
+            yield return Beside($"products of the head, V{shape.Vocabulary}", [new(chunk, d, shape.Vocabulary, t / chunk)], pool);
+        }
     }
 
-    private static Row Row(TrainingShape shape, WorkerPool pool)
+    private static Row Beside(string what, Layer[] layers, WorkerPool pool)
     {
-        int d = shape.Width, t = shape.Tokens;
-        // Inputs and outputs of every product of a block's forward pass.
-        (int Inputs, int Outputs)[] layers = [(d, 3 * d), (d, d), (d, 4 * d), (4 * d, d)];
-        using NativeBuffer<float> x = new((long)t * 4 * d), y = new((long)t * 4 * d), w = new(4L * d * d);
+        using NativeBuffer<float> x = new(layers.Max(layer => (long)layer.Rows * layer.Inputs)), y = new(layers.Max(layer => (long)layer.Rows * layer.Outputs));
+        using NativeBuffer<float> w = new(layers.Max(layer => (long)layer.Inputs * layer.Outputs)), dw = new(w.Length);
         foreach (var buffer in (ReadOnlySpan<NativeBuffer<float>>)[x, y, w]) buffer.Span.Fill(0.01f);
-        double flops = 0;
-        var found = new List<double>();
-        var peak = new List<double>();
+        List<double> found = [], peak = [];
         for (var round = 0; round <= Rounds; round++)                                                   // the first warms up
         {
             peak.Add(Peak(pool));
             var start = Stopwatch.GetTimestamp();
-            flops = 0;
-            foreach (var (inputs, outputs) in layers)
+            foreach (var (rows, inputs, outputs, times) in layers)
             {
-                Matrix a = new(x.Pointer, t, inputs), b = new(w.Pointer, inputs, outputs), c = new(y.Pointer, t, outputs);
-                Gemm.Multiply(pool, a, b, c);                                                           // y = x·W
-                Gemm.Multiply(pool, a.T, c, b, accumulate: true);                                       // dW += xᵀ·dy
-                Gemm.Multiply(pool, c, b.T, a);                                                         // dx = dy·Wᵀ
-                w.Span.Fill(0.01f);
-                flops += 3 * 2.0 * t * inputs * outputs;
+                Matrix a = new(x.Pointer, rows, inputs), b = new(w.Pointer, inputs, outputs), c = new(y.Pointer, rows, outputs);
+                for (var i = 0; i < times; i++)
+                {
+                    Gemm.Multiply(pool, a, b, c);                                                       // y = x·W
+                    Gemm.Multiply(pool, a.T, c, new Matrix(dw.Pointer, inputs, outputs), accumulate: true);  // dW += xᵀ·dy
+                    Gemm.Multiply(pool, c, b.T, a);                                                     // dx = dy·Wᵀ
+                }
             }
-            found.Add(flops / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
+            found.Add(layers.Sum(layer => layer.Flops) / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
+            // The products grow what they read; numbers stay in the range where every processor is as fast.
+            x.Span.Fill(0.01f);
+            dw.Span.Clear();
         }
-        return Benchmarks.Row.MoreIsBetter($"matrix products of {shape}", TrainingBenchmarks.Median(found.Skip(1)), TrainingBenchmarks.Median(peak.Skip(1)), "fused multiply-adds in registers", "GFLOP/s");
+        return Row.MoreIsBetter(what, TrainingBenchmarks.Median(found.Skip(1)), TrainingBenchmarks.Median(peak.Skip(1)), "fused multiply-adds in registers", "GFLOP/s");
     }
 
     /// <summary>Fused multiply-adds on registers alone, in GFLOP/s over all threads.</summary>
