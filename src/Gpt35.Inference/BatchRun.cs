@@ -79,7 +79,7 @@ internal sealed class BatchRun
         {
             var slot = slots[row];
             var completion = running[slot]!;
-            var u = InferenceEngine.Uniform(options.Seed, completion.Index, completion.Count);
+            var u = InferenceEngine.Uniform(options.Seed, options.FirstPrompt + completion.Index, completion.Count);
             var token = sampler.Next(logits.AsSpan(row * vocabSize, vocabSize), u, out var logProb);
             completion.Append(token, logProb);
             var stopped = options.StopTokens.Contains(token);

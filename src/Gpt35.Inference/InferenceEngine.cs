@@ -20,7 +20,7 @@ public sealed class InferenceEngine(Decoder model, int maxBatch = 64)
 {
     private readonly int maxBatch = maxBatch > 0 ? maxBatch : throw new ArgumentOutOfRangeException(nameof(maxBatch), maxBatch, "Expected 1 or more.");
 
-    /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, i).</summary>
+    /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, first + i).</summary>
     /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
     public Completion[] Generate(IReadOnlyList<int[]> prompts, SamplingOptions options, CancellationToken cancel = default)
     {

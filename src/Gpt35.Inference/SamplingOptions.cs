@@ -15,6 +15,8 @@ public sealed record SamplingOptions
     public IReadOnlyList<int> StopTokens { get; init; } = [];
     /// <summary>Same seed, same prompt index, same text, whatever else is in the batch.</summary>
     public ulong Seed { get; init; }
+    /// <summary>Index of the first prompt in a larger set that is generated in parts; the parts then draw what the whole would.</summary>
+    public int FirstPrompt { get; init; }
 
     /// <summary>Checks values that came from a person.</summary>
     /// <exception cref="InvalidDataException">A value is outside its range; the message names it.</exception>

@@ -33,7 +33,10 @@ public sealed unsafe partial class Decoder
             for (var j = 0; j < d; j++) to[j] += from[j];
         }
         for (var layer = blocks.Length - 1; layer >= 0; layer--)
+        {
             BackwardBlock(layer, layer == 0 ? embedded.Pointer : saved[layer - 1].Output, dx, batch);
+            Parameters.GradientsComplete?.Invoke(blocks[layer].Norm1Scale);
+        }
 
         ApplyDropout(dx, (long)tokens * d, lastRequest, place: 0);
         fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)

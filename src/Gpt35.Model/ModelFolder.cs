@@ -68,6 +68,7 @@ public sealed class ModelFolder : IDisposable
     /// <summary>Reads config.json and gpt35.json only.</summary>
     public static (ModelConfig Config, ModelCard Card) LoadCard(string path)
     {
+        AtomicFolder.Restore(path);
         if (!Directory.Exists(path))
             throw new DirectoryNotFoundException($"{path}: no such folder; expected a model folder with {ConfigFile}, {WeightsFile} and tokenizer.json.");
         var config = Read<ModelConfig>(Existing(path, ConfigFile));

@@ -32,8 +32,8 @@ internal sealed class PpoUpdate(
                 Add("value_clip_fraction", valueLoss.ClipFraction);
                 if (recipe.EntropyCoef > 0) Add("entropy_loss", entropyLoss);
                 if (ptx is not null) Add("ptx_loss", ptxLoss / Math.Max(ptx.Coef, double.Epsilon));
-                Add("gradient_norm", optimizer.Step(schedule.At(iteration)));
-                Add("value_gradient_norm", valueOptimizer.Step(valueSchedule.At(iteration)));
+                Add("gradient_norm", optimizer.Step(schedule.At(iteration), policyLoss.Loss));
+                Add("value_gradient_norm", valueOptimizer.Step(valueSchedule.At(iteration), valueLoss.Loss));
                 steps++;
             }
         }
@@ -48,8 +48,12 @@ internal sealed class PpoUpdate(
     {
         var tokens = rollouts.Sum(i => experience.Rollouts[i].CompletionLength);
         (policyLoss, entropyLoss, valueLoss) = (default, 0, default);
-        foreach (var group in RolloutScorer.MicroBatches(experience.Rollouts, rollouts, recipe.MicroTokens))
+        var ranks = optimizer.Ranks;
+        var mine = ranks.Share(rollouts, i => experience.Rollouts[i].Tokens.Length);
+        foreach (var (group, isLast) in BatchPlan.MarkLast(RolloutScorer.MicroBatches(experience.Rollouts, mine, recipe.MicroTokens)))
         {
+            if (isLast && ptx is null) optimizer.ExpectLastBackward();
+            if (isLast) valueOptimizer.ExpectLastBackward();
             var batch = RolloutScorer.Batch(experience.Rollouts, group);
             var gradient = new float[batch.ScoredCount];                                               // (N,)
 
@@ -66,8 +70,11 @@ internal sealed class PpoUpdate(
                 recipe.ValueClip, recipe.VfCoef, tokens, gradient);
             value.Backward(new TokenGradients { Scalars = gradient });
         }
+        policyLoss = new PolicyLoss(ranks.Sum(policyLoss.Loss), ranks.Sum(policyLoss.ClipFraction), ranks.Sum(policyLoss.ApproxKl), ranks.Max(policyLoss.LargestRatioGap));
+        valueLoss = new ValueLoss(ranks.Sum(valueLoss.Loss), ranks.Sum(valueLoss.ClipFraction));
+        entropyLoss = ranks.Sum(entropyLoss);
         return ptx is null ? 0
-            : LanguageModelTraining.Accumulate(policy, ptx.Windows, ptx.Plan[ptxStep], recipe.MicroTokens, _ => null, ptx.Coef);
+            : LanguageModelTraining.Accumulate(policy, ptx.Windows, ptx.Plan[ptxStep], recipe.MicroTokens, _ => null, ptx.Coef, optimizer);
     }
 
     private static float[] Gather(Experience experience, IReadOnlyList<int> rollouts, float[] figures)
