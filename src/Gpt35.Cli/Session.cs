@@ -64,7 +64,10 @@ internal sealed record Session : IDisposable
     }
 
     /// <summary>The threads that the command's maths runs on.</summary>
-    public static WorkerPool OpenPool(ParseResult parsed) => new(parsed.GetValue<int>(CommandLine.Threads));
+    /// <param name="parsed">The command line, with or without --threads.</param>
+    /// <param name="otherwise">Threads when it names none; 0 takes all cores.</param>
+    public static WorkerPool OpenPool(ParseResult parsed, int otherwise = 0) =>
+        new(parsed.GetValue<int>(CommandLine.Threads) is var threads and > 0 ? threads : otherwise);
 
     public void Dispose() => Interrupts.Dispose();
 }

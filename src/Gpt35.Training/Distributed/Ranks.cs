@@ -37,10 +37,15 @@ public sealed unsafe class Ranks
     public static Ranks Join()
     {
         if (joined is not null) return joined;
-        var size = Environment.GetEnvironmentVariable("OMPI_COMM_WORLD_SIZE") ?? Environment.GetEnvironmentVariable("SLURM_NTASKS");
-        if (Environment.GetEnvironmentVariable("PMIX_RANK") is not { } rank || size is null or "1") return joined = One;
-        return joined = new Ranks(Mpi.Start($"Started as rank {rank} of {size}"));
+        return joined = AreSeveral ? new Ranks(Mpi.Start($"Started as rank {Environment.GetEnvironmentVariable(RankVariable)} of {AnnouncedCount}")) : One;
     }
+
+    /// <summary>Whether this process was started as one of several, by what mpirun and srun put into its environment.</summary>
+    public static bool AreSeveral => Environment.GetEnvironmentVariable(RankVariable) is not null && AnnouncedCount is not (null or "1");
+
+    private const string RankVariable = "PMIX_RANK";
+
+    private static string? AnnouncedCount => Environment.GetEnvironmentVariable("OMPI_COMM_WORLD_SIZE") ?? Environment.GetEnvironmentVariable("SLURM_NTASKS");
 
     /// <summary>Threads for each rank where the user names none: the cores divided among the ranks that share them.</summary>
     public int DefaultThreads()
