@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gpt35.Kernels;
+using Gpt35.Training;
 using Spectre.Console;
 
 namespace Gpt35.Cli;
@@ -52,8 +53,11 @@ internal sealed record Session : IDisposable
             Interactive = terminal && !System.Console.IsInputRedirected,
             Live = live,
             Width = Math.Max(40, console.Profile.Width),
-            Interrupts = Interrupts.OfProcess(() => System.Console.Error.WriteLine(
-                $"{(live ? "\n" : "")}Stopping after this step; the state is saved. Ctrl-C again ends at once.")),
+            Interrupts = Interrupts.OfProcess(() =>
+            {
+                // mpirun also sends the signal when another rank has died, and then there is no next step.
+                if (!Ranks.AreSeveral) System.Console.Error.WriteLine($"{(live ? "\n" : "")}Stopping after this step; the state is saved. Ctrl-C again ends at once.");
+            }),
         };
     }
 

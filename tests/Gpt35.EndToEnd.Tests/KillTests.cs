@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Gpt35.EndToEnd.Tests;
 
 /// <summary>The program as a process of its own, ended without warning: what it leaves is always enough to go on, to the same bits.</summary>
-public class KillTests(TinyStages tiny) : IClassFixture<TinyStages>
+[Collection(nameof(TinyStages))]
+public class KillTests(TinyStages tiny)
 {
     [Theory]
     [InlineData("pretrain")]

@@ -4,19 +4,20 @@ using System.Text.Json.Nodes;
 namespace Gpt35.EndToEnd.Tests;
 
 /// <summary>Data, recipes and an undisturbed run of all four stages, small enough to be run again and again from the command line.</summary>
-public sealed class TinyStages : IDisposable
+[CollectionDefinition(nameof(TinyStages))]
+public sealed class TinyStages : ICollectionFixture<TinyStages>, IDisposable
 {
     /// <summary>How often each run is killed; a thorough check sets GPT35_KILLS=20.</summary>
     public static int Kills { get; } = int.Parse(Environment.GetEnvironmentVariable("GPT35_KILLS") ?? "3");
 
     public static readonly string[] Stages = ["pretrain", "sft", "reward", "ppo"];
 
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new(inMemory: true);
 
     public TinyStages()
     {
         // Enough steps that a run killed again and again, each time after a few checkpoints, is not over before the last kill.
-        var steps = 6 + 3 * Kills;
+        var steps = 4 + 3 * Kills;
         var facts = Enumerable.Range(1, 24).Select(i => (Prompt: $"How many goats has Tom{i}?", Good: $"{i} goats", Bad: $"{i + 1} apples")).ToList();
         folder.Write("text.txt", string.Join("\n\n", Enumerable.Range(1, 60).Select(i => $"Tom has {i} goats. The goats live by the lake and eat {i + 1} apples.")));
         Lines("demonstrations.jsonl", facts.Select(fact => new JsonObject { ["prompt"] = fact.Prompt, ["completion"] = fact.Good }));
@@ -63,13 +64,13 @@ public sealed class TinyStages : IDisposable
             kl_target: 1
             kl_horizon: 100
             ptx: {Braces($"train: [{folder["text.txt"]}], tokens: 200, coef: 1")}
-            optimizer: {Braces("lr: 1e-3")}
-            value_optimizer: {Braces("lr: 1e-3")}
+            optimizer: {Braces("lr: 1e-3, eps: 1e-5")}
+            value_optimizer: {Braces("lr: 1e-3, eps: 1e-5")}
             eval_every: 4
             """);
         using var terminal = new Terminal();
         Run(terminal, "tokenizer", "train", folder["text.txt"], "--vocab-size", "280", "--out", folder["tokenizer"]);
-        foreach (var stage in Stages) Run(terminal, Command(stage, stage));
+        foreach (var stage in Stages) Run(terminal, Command(stage, stage, "--set", "checkpoint_every=0"));
     }
 
     public string this[string name] => folder[name];
@@ -89,6 +90,7 @@ public sealed class TinyStages : IDisposable
     {
         string[] command = [.. before, "dotnet", Path.Combine(AppContext.BaseDirectory, "gpt35.dll"), .. arguments];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["DOTNET_TieredPGO"] = "0";                      // too short a life for it to pay
         return Process.Start(start)!;
     }
 

@@ -48,8 +48,8 @@ internal static class StageVerb
             }
             catch (Exception) when (!ranks.IsFirst)
             {
-                // What is wrong here is most likely wrong everywhere. The first rank says so and ends, and mpirun ends this one with it.
-                Thread.Sleep(TimeSpan.FromSeconds(3));
+                // What is wrong here is most likely wrong everywhere. The first rank says so and ends, and mpirun then tells this one to.
+                if (session.Cancel.WaitHandle.WaitOne(TimeSpan.FromSeconds(10))) return ExitCode.UserInput;
                 session.Error.WriteLine($"Rank {ranks.Rank} of {ranks.Count}, on {Environment.MachineName}:");
                 throw;
             }

@@ -1,10 +1,12 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Gpt35.Inference;
 using Gpt35.Model;
 
 namespace Gpt35.Training;
 
 /// <summary>A prompt and the policy's completion of it.</summary>
+[method: JsonConstructor]
 internal sealed record Rollout(int PromptLength, int[] Tokens, float[] SamplerLogProb, bool Finished)
 {
     public Rollout(int[] prompt, Completion completion)
