@@ -43,6 +43,13 @@ internal sealed class PpoUpdate(
         void Add(string name, double figure) => metrics[name] = metrics.GetValueOrDefault(name) + figure;
     }
 
+    /// <summary>The sum of the losses of one minibatch; leaves its gradients in both networks and takes no step.</summary>
+    internal double Accumulate(Experience experience, int[] rollouts)
+    {
+        var ptxLoss = Minibatch(experience, rollouts, out var policyLoss, out var entropyLoss, out var valueLoss, 0);
+        return policyLoss.Loss + entropyLoss + valueLoss.Loss + ptxLoss;
+    }
+
     /// <summary>Accumulates the gradients of one minibatch in both networks; returns the weighted ptx loss.</summary>
     private double Minibatch(Experience experience, int[] rollouts, out PolicyLoss policyLoss, out double entropyLoss, out ValueLoss valueLoss, int ptxStep)
     {
