@@ -242,6 +242,16 @@ public sealed class LossTests
     [InlineData(1.1, 1, 2, 0.405, -0.9, 0)]       // within the clip: ½·0.9²
     [InlineData(1.5, 1, 2, 0.32, 0, 1)]           // ran ahead of the clip: judged at 1.2, ½·0.8², no slope
     [InlineData(0.5, 1, 2, 1.125, -1.5, 0)]       // ran the wrong way: ½·1.5² is larger than at 0.8
+    [Fact]
+    public void A_value_that_has_not_moved_is_never_clipped()
+    {
+        float[] values = [.. Enumerable.Range(0, 1000).Select(t => MathF.Sin(t))], returns = [.. Enumerable.Range(0, 1000).Select(t => 3 * MathF.Cos(7 * t))];
+        var gradient = new float[1000];
+        var loss = PpoLoss.Value(values, values, returns, 0.2, 1, 1000, gradient);
+        Assert.Equal(0, loss.ClipFraction);
+        Assert.DoesNotContain(0f, gradient);
+    }
+
     [InlineData(3, 1, 2, 0.5, 1, 0)]              // past the return: its own error, 1, is larger than at 1.2
     public void The_clipped_value_loss_by_hand(double value, double old, double target, double loss, double slope, double clipped)
     {
