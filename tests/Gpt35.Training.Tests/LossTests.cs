@@ -238,10 +238,6 @@ public sealed class LossTests
         Assert.Equal([-0.0025f, -0.0025f], gradient);
     }
 
-    [Theory]
-    [InlineData(1.1, 1, 2, 0.405, -0.9, 0)]       // within the clip: ½·0.9²
-    [InlineData(1.5, 1, 2, 0.32, 0, 1)]           // ran ahead of the clip: judged at 1.2, ½·0.8², no slope
-    [InlineData(0.5, 1, 2, 1.125, -1.5, 0)]       // ran the wrong way: ½·1.5² is larger than at 0.8
     [Fact]
     public void A_value_that_has_not_moved_is_never_clipped()
     {
@@ -252,6 +248,10 @@ public sealed class LossTests
         Assert.DoesNotContain(0f, gradient);
     }
 
+    [Theory]
+    [InlineData(1.1, 1, 2, 0.405, -0.9, 0)]       // within the clip: ½·0.9²
+    [InlineData(1.5, 1, 2, 0.32, 0, 1)]           // ran ahead of the clip: judged at 1.2, ½·0.8², no slope
+    [InlineData(0.5, 1, 2, 1.125, -1.5, 0)]       // ran the wrong way: ½·1.5² is larger than at 0.8
     [InlineData(3, 1, 2, 0.5, 1, 0)]              // past the return: its own error, 1, is larger than at 1.2
     public void The_clipped_value_loss_by_hand(double value, double old, double target, double loss, double slope, double clipped)
     {
