@@ -6,96 +6,113 @@ public static unsafe partial class CausalAttention
 {
     /// <summary>
     /// Overwrites dQkv with the gradient. With P the attention weights (recomputed from lse), dP = dO·Vᵀ, δ_i = dO_i·o_i and
-    /// dS = P∘(dP − δ)/√K: dQ = dS·K, dK = dSᵀ·Q, dV = Pᵀ·dO (Dao et al. 2022, appendix B.2).
+    /// dS = P∘(dP − δ)/√K: dQ = dS·K, dK = dSᵀ·Q, dV = Pᵀ·dO (Dao et al. 2022, appendix B.2); dK and dV are summed over the query heads
+    /// that share them, in their order.
     /// </summary>
     /// <param name="pool">Threads to use.</param>
-    /// <param name="qkv">(T, 3·D), the input of the forward pass.</param>
-    /// <param name="o">(T, D), its output.</param>
-    /// <param name="dO">(T, D), gradient of the output.</param>
+    /// <param name="qkv">(T, (H + 2G)·K), the input of the forward pass.</param>
+    /// <param name="o">(T, H·K), its output.</param>
+    /// <param name="dO">(T, H·K), gradient of the output.</param>
     /// <param name="lse">(T, H), from the forward pass.</param>
     /// <param name="starts">Where each sequence starts, and T at the end, (sequences + 1,).</param>
     /// <param name="sequences">Sequences.</param>
-    /// <param name="heads">H.</param>
-    /// <param name="headSize">K.</param>
-    /// <param name="dQkv">Receives (T, 3·D); may not be qkv.</param>
+    /// <param name="shape">Heads and window.</param>
+    /// <param name="dQkv">Receives (T, (H + 2G)·K); may not be qkv.</param>
     public static void Backward(
-        WorkerPool pool, float* qkv, float* o, float* dO, float* lse, int* starts, int sequences, int heads, int headSize, float* dQkv) =>
-        Simd.Run(pool, sequences * heads, new BackwardJob(new Shape(starts, heads, headSize), qkv, o, dO, lse, dQkv));
+        WorkerPool pool, float* qkv, float* o, float* dO, float* lse, int* starts, int sequences, AttentionShape shape, float* dQkv) =>
+        Simd.Run(pool, sequences * shape.KeyValueHeads, new BackwardJob(new Sequences(starts, shape), qkv, o, dO, lse, dQkv));
 
-    private readonly struct BackwardJob(Shape shape, float* qkv, float* o, float* dO, float* lse, float* dQkv) : ITieredJob
+    /// <summary>One part is one key/value head of one sequence, with all query heads that share it.</summary>
+    private readonly struct BackwardJob(Sequences sequences, float* qkv, float* o, float* dO, float* lse, float* dQkv) : ITieredJob
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
-            var (row, length, head) = shape.Part(part);
-            int lanes = 2 * W.Count, size = shape.HeadSize, width = shape.Width, column = head * size;
-            long strip = (long)lanes * length, copy = (long)length * Padded<W, V>(size);
+            var shape = sequences.Shape;
+            var (row, length) = sequences.Of(part / shape.KeyValueHeads);
+            var group = part % shape.KeyValueHeads;
+            int lanes = 2 * W.Count, size = shape.HeadSize, stride = shape.QkvWidth;
+            long strip = (long)lanes * shape.Reach(lanes, length), copy = (long)length * Padded<W, V>(size);
             var panel = Scratch.ForPart((long)lanes * size + 2 * strip + 2 * lanes + 3 * copy);
             float* p = panel + lanes * size, dS = p + strip, minusLse = dS + strip, delta = minusLse + lanes, packed = delta + lanes;
 
-            var q = shape.Of(qkv, row, length, column, 3 * width);
-            var k = shape.Of(qkv, row, length, width + column, 3 * width);
-            var v = shape.Of(qkv, row, length, 2 * width + column, 3 * width);
-            var gradient = shape.Of(dO, row, length, column, width);
-            var queryPanels = AsPanels<W, V>(q, packed);
+            var k = sequences.Head(qkv, row, length, shape.KeyColumn(group), stride);
+            var v = sequences.Head(qkv, row, length, shape.ValueColumn(group), stride);
+            var dK = sequences.Head(dQkv, row, length, shape.KeyColumn(group), stride);
+            var dV = sequences.Head(dQkv, row, length, shape.ValueColumn(group), stride);
             var keyPanels = AsPanels<W, V>(k, packed + copy);
-            var gradientPanels = AsPanels<W, V>(gradient, packed + 2 * copy);
-
-            var dQ = shape.Of(dQkv, row, length, column, 3 * width);
-            var dK = shape.Of(dQkv, row, length, width + column, 3 * width);
-            var dV = shape.Of(dQkv, row, length, 2 * width + column, 3 * width);
-            new Span<float>(minusLse, 2 * lanes).Clear();
-            for (var first = 0; first < length; first += lanes)
+            for (var head = group * shape.HeadsPerGroup; head < (group + 1) * shape.HeadsPerGroup; head++)
             {
-                int count = Math.Min(lanes, length - first), keys = first + count;
-                for (var i = 0; i < count; i++)
+                var q = sequences.Head(qkv, row, length, head * size, stride);
+                var gradient = sequences.Head(dO, row, length, head * size, shape.Width);
+                var queryPanels = AsPanels<W, V>(q, packed);
+                var gradientPanels = AsPanels<W, V>(gradient, packed + 2 * copy);
+                var dQ = sequences.Head(dQkv, row, length, head * size, stride);
+                var isFirst = head == group * shape.HeadsPerGroup;
+                new Span<float>(minusLse, 2 * lanes).Clear();
+                for (var first = 0; first < length; first += lanes)
                 {
-                    nint at = row + first + i;
-                    minusLse[i] = -lse[at * shape.Heads + head];
-                    delta[i] = Dot<W, V>(o + at * width + column, dO + at * width + column, size);
+                    var at = Strip.At(first, lanes, length, shape);
+                    RowNumbers<W, V>(row + first, at.Count, head, minusLse, delta);
+                    TimesTransposed<W, V>(k.Rows(at.FirstKey, at.Keys), q.Rows(first, at.Count), panel, p);
+                    TimesTransposed<W, V>(v.Rows(at.FirstKey, at.Keys), gradient.Rows(first, at.Count), panel, dS);
+                    Weights<W, V>(p, dS, at, shape.Scale, minusLse, delta);
+                    MixSeen<W, V>(dS, at, From(keyPanels, at.FirstKey), dQ.Rows(first, at.Count));
+                    AddToKeys<W, V>(dS, at, From(queryPanels, first), dK.Rows(at.FirstKey, at.Keys), isFirst);
+                    AddToKeys<W, V>(p, at, From(gradientPanels, first), dV.Rows(at.FirstKey, at.Keys), isFirst);
                 }
-                TimesTransposed<W, V>(k.Rows(0, keys), q.Rows(first, count), panel, p);
-                TimesTransposed<W, V>(v.Rows(0, keys), gradient.Rows(first, count), panel, dS);
-                Weights<W, V>(p, dS, first, keys, shape.Scale, minusLse, delta);
-                MixSeen<W, V>(dS, first, keyPanels, dQ.Rows(first, count));
-                AddToKeys<W, V>(dS, first, count, queryPanels, dK);
-                AddToKeys<W, V>(p, first, count, gradientPanels, dV);
+            }
+        }
+
+        /// <summary>−lse and δ of the strip's queries.</summary>
+        private void RowNumbers<W, V>(int row, int count, int head, float* minusLse, float* delta) where W : struct, ILanes<V> where V : unmanaged
+        {
+            var shape = sequences.Shape;
+            for (var i = 0; i < count; i++)
+            {
+                nint at = row + i, from = at * shape.Width + head * shape.HeadSize;
+                minusLse[i] = -lse[at * shape.Heads + head];
+                delta[i] = Dot<W, V>(o + from, dO + from, shape.HeadSize);
             }
         }
 
         /// <summary>
-        /// target (keys, K) += weights (keys, queries)·b (queries, K). The keys among these very queries are new, so they are set,
-        /// and see only the queries from their tile's first on.
+        /// target (keys, K) += weights (keys, queries)·b (queries, K). The keys among these very queries see only the queries from their
+        /// tile's first on, and are new to the first head of a group, which sets them.
         /// </summary>
-        private static void AddToKeys<W, V>(float* weights, int firstQuery, int count, Panels b, Matrix target)
+        private static void AddToKeys<W, V>(float* weights, in Strip strip, Panels b, Matrix target, bool isFirst)
             where W : struct, ILanes<V> where V : unmanaged
         {
-            var lanes = 2 * W.Count;
-            var queries = b.Data + firstQuery * b.RowStride;
-            if (firstQuery > 0)
-                MatrixBlock<W, V>.Multiply(new Matrix(weights, firstQuery, count, lanes, 1), new Panels(queries, b.RowStride, b.PanelStride),
-                    target.Rows(0, firstQuery), Start.Target);
-            for (var key = 0; key < count; key += W.TileRows)
+            int lanes = 2 * W.Count, earlier = strip.Earlier;
+            if (earlier > 0)
+                MatrixBlock<W, V>.Multiply(new Matrix(weights, earlier, strip.Count, lanes, 1), b, target.Rows(0, earlier), Start.Target);
+            for (var key = 0; key < strip.Count; key += W.TileRows)
             {
-                var rows = Math.Min(W.TileRows, count - key);
-                var seeing = new Matrix(weights + (nint)(firstQuery + key) * lanes + key, rows, count - key, lanes, 1);
-                MatrixBlock<W, V>.Multiply(seeing, new Panels(queries + key * b.RowStride, b.RowStride, b.PanelStride),
-                    target.Rows(firstQuery + key, rows), Start.Zero);
+                var rows = Math.Min(W.TileRows, strip.Count - key);
+                var seeing = new Matrix(weights + (nint)(earlier + key) * lanes + key, rows, strip.Count - key, lanes, 1);
+                MatrixBlock<W, V>.Multiply(seeing, From(b, key), target.Rows(earlier + key, rows), isFirst ? Start.Zero : Start.Target);
             }
         }
     }
 
-    /// <summary>Scores and dP, (keys, lanes), become P and dS; 0 for keys after the lane's query.</summary>
+    /// <summary>Scores and dP, (keys, lanes), become P and dS; 0 for keys that the lane's query does not see.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Weights<W, V>(float* scores, float* dP, int firstQuery, int keys, float scale, float* minusLse, float* delta)
+    private static void Weights<W, V>(float* scores, float* dP, in Strip strip, float scale, float* minusLse, float* delta)
         where W : struct, ILanes<V> where V : unmanaged
     {
+        int earlier = strip.Earlier, keys = strip.Keys, leaving = strip.Leaving(2 * W.Count), window = strip.Window;
         V factor = W.Create(scale), zero = W.Create(0);
         for (var half = 0; half < 2 * W.Count; half += W.Count)
         {
             V logSum = W.Load(minusLse + half), d = W.Load(delta + half);
             float* score = scores + half, slope = dP + half;
             var key = 0;
-            for (; key < firstQuery; key++, score += 2 * W.Count, slope += 2 * W.Count)
+            for (; key < leaving; key++, score += 2 * W.Count, slope += 2 * W.Count)
+            {
+                var p = WhereSeen<W, V>(earlier + half, window, key, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, logSum)), zero);
+                W.Store(score, p);
+                W.Store(slope, W.Multiply(W.Multiply(p, factor), W.Subtract(W.Load(slope), d)));
+            }
+            for (; key < earlier; key++, score += 2 * W.Count, slope += 2 * W.Count)
             {
                 var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, logSum));
                 W.Store(score, p);
@@ -103,7 +120,7 @@ public static unsafe partial class CausalAttention
             }
             for (; key < keys; key++, score += 2 * W.Count, slope += 2 * W.Count)
             {
-                var later = W.FirstLanes(key - firstQuery - half);
+                var later = W.FirstLanes(key - earlier - half);
                 var p = W.Select(later, zero, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, logSum)));
                 W.Store(score, p);
                 W.Store(slope, W.Select(later, zero, W.Multiply(W.Multiply(p, factor), W.Subtract(W.Load(slope), d))));

@@ -6,25 +6,24 @@ public static unsafe partial class CausalAttention
 {
     /// <summary>Attention of single new tokens over cached keys and values; a task's result does not depend on the others.</summary>
     /// <param name="pool">Threads to use.</param>
-    /// <param name="q">Query of task i at q + i·qStride, (D,), heads side by side.</param>
+    /// <param name="q">Query of task i at q + i·qStride, (H·K,), heads side by side.</param>
     /// <param name="qStride">Floats from one query to the next.</param>
-    /// <param name="keys">For each task its cache of keys, (capacity, D).</param>
-    /// <param name="values">For each task its cache of values, (capacity, D).</param>
+    /// <param name="keys">For each task its cache of keys, (capacity, G·K).</param>
+    /// <param name="values">For each task its cache of values, (capacity, G·K).</param>
     /// <param name="lengths">Cached positions of each task, its own included, at least 1.</param>
     /// <param name="tasks">New tokens.</param>
-    /// <param name="heads">H.</param>
-    /// <param name="headSize">K.</param>
-    /// <param name="o">Receives the output of task i at o + i·oStride, (D,).</param>
+    /// <param name="shape">Heads and window.</param>
+    /// <param name="o">Receives the output of task i at o + i·oStride, (H·K,).</param>
     /// <param name="oStride">Floats from one output to the next.</param>
     public static void Decode(
-        WorkerPool pool, float* q, int qStride, float** keys, float** values, int* lengths, int tasks, int heads, int headSize,
+        WorkerPool pool, float* q, int qStride, float** keys, float** values, int* lengths, int tasks, AttentionShape shape,
         float* o, int oStride)
     {
         // Few tasks are split by head, so that one conversation also uses all cores; but not when that costs more than it brings.
         long work = 0;
-        for (var i = 0; i < tasks; i++) work += (long)lengths[i] * heads * headSize;
-        var partsPerTask = tasks < 2 * pool.Threads ? heads : 1;
-        var job = new DecodeJob(q, qStride, keys, values, lengths, tasks, heads, headSize, heads / partsPerTask, o, oStride);
+        for (var i = 0; i < tasks; i++) work += (long)shape.Reach(1, lengths[i]) * shape.Width;
+        var partsPerTask = tasks < 2 * pool.Threads ? shape.Heads : 1;
+        var job = new DecodeJob(q, qStride, keys, values, lengths, tasks, shape, shape.Heads / partsPerTask, o, oStride);
         if (work < WorkOfOneThread) Simd.Run(pool, 1, new WholeDecodeJob(job, tasks * partsPerTask));
         else Simd.Run(pool, tasks * partsPerTask, job);
     }
@@ -41,22 +40,22 @@ public static unsafe partial class CausalAttention
     }
 
     private readonly struct DecodeJob(
-        float* q, int qStride, float** keys, float** values, int* lengths, int tasks, int heads, int headSize, int headsPerPart,
+        float* q, int qStride, float** keys, float** values, int* lengths, int tasks, AttentionShape shape, int headsPerPart,
         float* o, int oStride) : ITieredJob
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
-            var partsPerTask = heads / headsPerPart;
-            int task = part / partsPerTask, first = part % partsPerTask * headsPerPart;
+            var partsPerTask = shape.Heads / headsPerPart;
+            int task = part / partsPerTask, firstHead = part % partsPerTask * headsPerPart;
             if (task >= tasks) return;
-            var length = lengths[task];
-            var scores = Scratch.ForPart(length + W.Count);
-            for (var head = first; head < first + headsPerPart; head++)
+            int size = shape.HeadSize, stride = shape.KeyValueWidth, firstKey = shape.FirstKey(lengths[task] - 1), seen = lengths[task] - firstKey;
+            var scores = Scratch.ForPart(seen + W.Count);
+            for (var head = firstHead; head < firstHead + headsPerPart; head++)
             {
-                var column = head * headSize;
-                Scores<W, V>(q + (nint)task * qStride + column, keys[task] + column, heads * headSize, headSize, length, scores);
-                Softmax<W, V>(scores, length, 1 / MathF.Sqrt(headSize));
-                Mix<W, V>(scores, values[task] + column, heads * headSize, headSize, length, o + (nint)task * oStride + column);
+                var from = (nint)firstKey * stride + head / shape.HeadsPerGroup * size;
+                Scores<W, V>(q + (nint)task * qStride + head * size, keys[task] + from, stride, size, seen, scores);
+                Softmax<W, V>(scores, seen, shape.Scale);
+                Mix<W, V>(scores, values[task] + from, stride, size, seen, o + (nint)task * oStride + head * size);
             }
         }
     }

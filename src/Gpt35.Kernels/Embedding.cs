@@ -1,11 +1,11 @@
 namespace Gpt35.Kernels;
 
-/// <summary>y_t = table[token_t] + positions[index of t within its sequence].</summary>
+/// <summary>y_t = table[token_t] + positions[index of t within its sequence]; without the latter where positions are not learned.</summary>
 public static unsafe class Embedding
 {
     /// <param name="pool">Threads to use.</param>
     /// <param name="table">(V, width).</param>
-    /// <param name="positions">(context, width).</param>
+    /// <param name="positions">(context, width), or null.</param>
     /// <param name="tokens">(T,), each below V.</param>
     /// <param name="starts">Where each sequence starts, and T at the end, (sequences + 1,).</param>
     /// <param name="sequences">Sequences.</param>
@@ -22,7 +22,7 @@ public static unsafe class Embedding
     /// <param name="sequences">Sequences.</param>
     /// <param name="width">Columns.</param>
     /// <param name="dTable">Added to, (V, width).</param>
-    /// <param name="dPositions">Added to, (context, width).</param>
+    /// <param name="dPositions">Added to, (context, width), or null.</param>
     public static void Backward(float* dy, int* tokens, int* starts, int sequences, int width, float* dTable, float* dPositions)
     {
         for (var sequence = 0; sequence < sequences; sequence++)
@@ -30,7 +30,7 @@ public static unsafe class Embedding
             {
                 var row = dy + (nint)t * width;
                 VectorMath.AddRow(row, width, dTable + (nint)tokens[t] * width);
-                VectorMath.AddRow(row, width, dPositions + (nint)(t - starts[sequence]) * width);
+                if (dPositions != null) VectorMath.AddRow(row, width, dPositions + (nint)(t - starts[sequence]) * width);
             }
     }
 
@@ -42,7 +42,7 @@ public static unsafe class Embedding
             {
                 var target = y + (nint)t * width;
                 new Span<float>(table + (nint)tokens[t] * width, width).CopyTo(new(target, width));
-                VectorMath.AddRow(positions + (nint)(t - starts[part]) * width, width, target);
+                if (positions != null) VectorMath.AddRow(positions + (nint)(t - starts[part]) * width, width, target);
             }
         }
     }

@@ -32,6 +32,10 @@ internal static unsafe class LaneMath<W, V> where W : struct, ILanes<V> where V 
         return W.AddBits(p, W.ShiftLeft(shifted, 23));
     }
 
+    /// <summary>1/(1 + e^x): the logistic function of −x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Logistic(V minusX) => W.Divide(W.Create(1), W.Add(W.Create(1), ExpBounded(minusX)));
+
     /// <summary>The first n &lt; Count floats, zeros after them; reads nothing beyond.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static V LoadFirst(float* from, int n)

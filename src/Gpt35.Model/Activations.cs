@@ -11,27 +11,28 @@ internal sealed unsafe class BlockActivations : IDisposable
     public float* Norm1 => norm1.Pointer;                                   // (T, D)
     public float* Norm1Mean => norm1Mean.Pointer;                           // (T)
     public float* Norm1InverseDeviation => norm1InverseDeviation.Pointer;   // (T)
-    public float* Qkv => qkv.Pointer;                                       // (T, 3D)
-    public float* Attended => attended.Pointer;                             // (T, D)
+    public float* Qkv => qkv.Pointer;                                       // (T, (H + 2G)·K), q and k turned
+    public float* Attended => attended.Pointer;                             // (T, H·K)
     public float* LogSumExp => logSumExp.Pointer;                           // (T, H)
     /// <summary>Residual stream after the attention branch.</summary>
     public float* Middle => middle.Pointer;                                 // (T, D)
     public float* Norm2 => norm2.Pointer;                                   // (T, D)
     public float* Norm2Mean => norm2Mean.Pointer;                           // (T)
     public float* Norm2InverseDeviation => norm2InverseDeviation.Pointer;   // (T)
-    public float* Up => up.Pointer;                                         // (T, F), before GELU
-    public float* Activated => activated.Pointer;                           // (T, F), after GELU
+    public float* Up => up.Pointer;                                         // (T, F) or (T, 2F), before the nonlinearity
+    public float* Activated => activated.Pointer;                           // (T, F), after it
     /// <summary>Residual stream after the feed-forward branch.</summary>
     public float* Output => output.Pointer;                                 // (T, D)
 
     public void Reserve(ModelConfig config, int tokens)
     {
         long t = tokens, d = config.HiddenSize;
-        foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[norm1, attended, middle, norm2, output]) buffer.Reserve(t * d);
+        foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[norm1, middle, norm2, output]) buffer.Reserve(t * d);
         foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[norm1Mean, norm1InverseDeviation, norm2Mean, norm2InverseDeviation]) buffer.Reserve(t);
-        qkv.Reserve(t * 3 * d);
+        attended.Reserve(t * config.QueryWidth);
+        qkv.Reserve(t * (config.QueryWidth + 2L * config.KeyValueWidth));
         logSumExp.Reserve(t * config.NumAttentionHeads);
-        up.Reserve(t * config.IntermediateSize);
+        up.Reserve(t * config.IntermediateSize * (config.GatedMlp ? 2 : 1));
         activated.Reserve(t * config.IntermediateSize);
     }
 

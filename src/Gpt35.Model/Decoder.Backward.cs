@@ -4,7 +4,7 @@ namespace Gpt35.Model;
 
 public sealed unsafe partial class Decoder
 {
-    private readonly GrowingBuffer gradient = new(), branchGradient = new(), wideGradient = new(), normGradient = new();
+    private readonly GrowingBuffer gradient = new(), branchGradient = new(), wideGradient = new(), activatedGradient = new(), normGradient = new();
     private readonly GrowingBuffer rowGradient = new(), rowNormGradient = new();
 
     public void Backward(in TokenGradients gradients)
@@ -22,8 +22,8 @@ public sealed unsafe partial class Decoder
         if (!gradients.LogProb.IsEmpty || !gradients.Entropy.IsEmpty) BackwardVocabulary(batch, gradients, dh);
         if (!gradients.Scalars.IsEmpty) BackwardScalars(n, gradients.Scalars, dh);
         var dRows = rowGradient.Reserve((long)n * d);
-        LayerNorm.Backward(pool, dh, finalRows.Pointer, Weight(OffsetOf(DecoderLayout.FinalNormScale)), finalMean.Pointer, finalInverseDeviation.Pointer, n, d,
-            dRows, false, Gradient(OffsetOf(DecoderLayout.FinalNormScale)), Gradient(OffsetOf(DecoderLayout.FinalNormShift)));
+        NormalizeBackward(dh, finalRows.Pointer, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift),
+            finalMean.Pointer, finalInverseDeviation.Pointer, n, dRows, false);
 
         var dx = gradient.Reserve((long)tokens * d);
         new Span<float>(dx, checked(tokens * d)).Clear();
@@ -47,28 +47,38 @@ public sealed unsafe partial class Decoder
     /// <summary>Turns <paramref name="dx"/>, the gradient of the block's output, into the gradient of its input <paramref name="x"/>, (T, D).</summary>
     private void BackwardBlock(int layer, float* x, float* dx, TokenBatch batch)
     {
-        int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize;
+        int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize, width = Config.QueryWidth;
         var block = blocks[layer];
         var a = saved[layer];
-        var dNorm = normGradient.Reserve((long)tokens * d);
-        var dWide = wideGradient.Reserve((long)tokens * Math.Max(f, 3 * d));
+        var dNorm = normGradient.Reserve((long)tokens * Math.Max(d, width));
+        var dWide = wideGradient.Reserve((long)tokens * Math.Max(UpWidth, QkvWidth));
 
-        // output = middle + dropout(GELU(norm2·Up + b)·Down + b)
+        // output = middle + dropout(act(norm2·Up + b)·Down + b)
         var dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 2);
-        BackwardLinear(a.Activated, dBranch, tokens, f, d, block.DownWeight, block.DownBias, dWide);
-        Gelu.Backward(pool, a.Up, dWide, (long)tokens * f, dWide);
-        BackwardLinear(a.Norm2, dWide, tokens, d, f, block.UpWeight, block.UpBias, dNorm);
-        LayerNorm.Backward(pool, dNorm, a.Middle, Weight(block.Norm2Scale), a.Norm2Mean, a.Norm2InverseDeviation, tokens, d,
-            dx, true, Gradient(block.Norm2Scale), Gradient(block.Norm2Shift));
+        var dActivated = Config.GatedMlp ? activatedGradient.Reserve((long)tokens * f) : dWide;
+        BackwardLinear(a.Activated, dBranch, tokens, f, d, block.DownWeight, block.DownBias, dActivated);
+        if (Config.GatedMlp) Nonlinear.BackwardGated(pool, nonlinearity, a.Up, dActivated, tokens, f, dWide);
+        else Nonlinear.Backward(pool, nonlinearity, a.Up, dWide, (long)tokens * f, dWide);
+        BackwardLinear(a.Norm2, dWide, tokens, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
+        NormalizeBackward(dNorm, a.Middle, block.Norm2Scale, block.Norm2Shift, a.Norm2Mean, a.Norm2InverseDeviation, tokens, dx, true);
 
         // middle = x + dropout(Attention(norm1·Qkv + b)·Out + b)
         dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 1);
-        BackwardLinear(a.Attended, dBranch, tokens, d, d, block.OutWeight, block.OutBias, dNorm);
+        BackwardLinear(a.Attended, dBranch, tokens, width, d, block.OutWeight, block.OutBias, dNorm);
         fixed (int* starts = batch.SequenceStarts)
-            CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadSize, dWide);
-        BackwardLinear(a.Norm1, dWide, tokens, d, 3 * d, block.QkvWeight, block.QkvBias, dNorm);
-        LayerNorm.Backward(pool, dNorm, x, Weight(block.Norm1Scale), a.Norm1Mean, a.Norm1InverseDeviation, tokens, d,
-            dx, true, Gradient(block.Norm1Scale), Gradient(block.Norm1Shift));
+            CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, shapes[layer], dWide);
+        Rotate(dWide, positions.AsSpan(0, rotary is null ? 0 : tokens), back: true);
+        BackwardLinear(a.Norm1, dWide, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, dNorm);
+        NormalizeBackward(dNorm, x, block.Norm1Scale, block.Norm1Shift, a.Norm1Mean, a.Norm1InverseDeviation, tokens, dx, true);
+    }
+
+    /// <summary>The way back through <see cref="Normalize"/>: sets dx or adds to it, and adds to the gradients of scale and shift.</summary>
+    private void NormalizeBackward(float* dy, float* x, long scale, long shift, float* mean, float* inverseDeviation, int rows, float* dx, bool accumulate)
+    {
+        if (Config.Normalization == Normalization.RmsNorm)
+            RmsNorm.Backward(pool, dy, x, Weight(scale), inverseDeviation, rows, Config.HiddenSize, dx, accumulate, Gradient(scale));
+        else
+            LayerNorm.Backward(pool, dy, x, Weight(scale), mean, inverseDeviation, rows, Config.HiddenSize, dx, accumulate, Gradient(scale), Gradient(shift));
     }
 
     /// <summary>y = x·W + b: dW += xᵀ·dy, db += Σ dy, dx = dy·Wᵀ.</summary>
@@ -76,7 +86,7 @@ public sealed unsafe partial class Decoder
     {
         var dyMatrix = new Matrix(dy, tokens, outputs);
         Gemm.Multiply(pool, new Matrix(x, tokens, inputs).T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
-        VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
+        if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
         Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, new Matrix(dx, tokens, inputs));
     }
 
@@ -93,7 +103,7 @@ public sealed unsafe partial class Decoder
     private void BackwardVocabulary(TokenBatch batch, in TokenGradients gradients, float* dh)
     {
         int n = batch.ScoredCount, d = Config.HiddenSize, v = Config.VocabSize;
-        var embedding = OffsetOf(DecoderLayout.TokenEmbedding);
+        var head = OutputHead;
         fixed (int* targets = batch.Targets)
         fixed (float* dLogProb = gradients.LogProb, dEntropy = gradients.Entropy)
             for (var from = 0; from < n; from += LogitChunkRows)
@@ -104,8 +114,8 @@ public sealed unsafe partial class Decoder
                 VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
-                Gemm.Multiply(pool, chunk, WeightMatrix(embedding, v, d), new Matrix(dh + (long)from * d, rows, d), true);
-                Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(embedding, v, d), true);
+                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
+                Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
     }
 

@@ -19,13 +19,15 @@ public sealed unsafe partial class Decoder
         CheckExtend(cache, slots, starts, tokens, logits);
         int t = tokens.Length, d = Config.HiddenSize, v = Config.VocabSize;
         Span<int> rowSlots = t <= 1024 ? stackalloc int[t] : new int[t], lengths = t <= 1024 ? stackalloc int[t] : new int[t];
+        if (positions.Length < t) positions = new int[t];
         var x = embedded.Reserve((long)t * d);
         for (var b = 0; b < slots.Length; b++)
             for (var row = starts[b]; row < starts[b + 1]; row++)
             {
                 rowSlots[row] = slots[b];
                 lengths[row] = cache.Length(slots[b]) + row - starts[b] + 1;
-                EmbedRow(tokens[row], lengths[row] - 1, x + (long)row * d);
+                positions[row] = lengths[row] - 1;
+                EmbedRow(tokens[row], positions[row], x + (long)row * d);
             }
 
         for (var layer = 0; layer < blocks.Length; layer++)
@@ -36,37 +38,47 @@ public sealed unsafe partial class Decoder
         for (var b = 0; b < slots.Length; b++)
             new ReadOnlySpan<float>(x + (long)(starts[b + 1] - 1) * d, d).CopyTo(new Span<float>(last + (long)b * d, d));
         var h = finalNorm.Reserve((long)slots.Length * d);
-        LayerNorm.Forward(pool, last, Weight(OffsetOf(DecoderLayout.FinalNormScale)), Weight(OffsetOf(DecoderLayout.FinalNormShift)),
-            Config.LayerNormEps, slots.Length, d, h, finalMean.Reserve(slots.Length), finalInverseDeviation.Reserve(slots.Length));
+        Normalize(last, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), slots.Length, h,
+            finalMean.Reserve(slots.Length), finalInverseDeviation.Reserve(slots.Length));
         fixed (float* found = logits)
-            Gemm.Multiply(pool, new Matrix(h, slots.Length, d), WeightMatrix(OffsetOf(DecoderLayout.TokenEmbedding), v, d).T, new Matrix(found, slots.Length, v));
+            Gemm.Multiply(pool, new Matrix(h, slots.Length, d), WeightMatrix(OutputHead, v, d).T, new Matrix(found, slots.Length, v));
     }
 
     private void EmbedRow(int token, int position, float* x)
     {
         var d = Config.HiddenSize;
-        float* word = Weight(OffsetOf(DecoderLayout.TokenEmbedding)) + (long)token * d, place = Weight(OffsetOf(DecoderLayout.PositionEmbedding)) + (long)position * d;
-        for (var i = 0; i < d; i++) x[i] = word[i] + place[i];
+        new ReadOnlySpan<float>(Weight(OffsetOf(DecoderLayout.TokenEmbedding)) + (long)token * d, d).CopyTo(new Span<float>(x, d));
+        var places = Weight(OffsetOf(DecoderLayout.PositionEmbedding));
+        if (places == null) return;
+        places += (long)position * d;
+        for (var i = 0; i < d; i++) x[i] += places[i];
     }
 
     private float* ExtendBlock(int layer, float* x, int t, KvCache cache, ReadOnlySpan<int> rowSlots, ReadOnlySpan<int> rowLengths)
     {
-        int d = Config.HiddenSize, f = Config.IntermediateSize;
-        var block = blocks[layer];
+        int width = Config.QueryWidth, cached = Config.KeyValueWidth, qkvWidth = QkvWidth;
         var a = saved[layer & 1];
         lastBatch = null;
         a.Reserve(Config, t);
 
-        LayerNorm.Forward(pool, x, Weight(block.Norm1Scale), Weight(block.Norm1Shift), Config.LayerNormEps, t, d, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm1, t, d), WeightMatrix(block.QkvWeight, d, 3 * d), new Matrix(a.Qkv, t, 3 * d), false, Weight(block.QkvBias));
-        float** keys = stackalloc float*[Math.Min(t, 1024)], values = stackalloc float*[Math.Min(t, 1024)];
+        ProjectQkv(layer, x, t, a);
+        Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : t));
         for (var row = 0; row < t; row++)
         {
-            var place = (long)(rowLengths[row] - 1) * d;
-            var qkv = a.Qkv + (long)row * 3 * d;
-            new ReadOnlySpan<float>(qkv + d, d).CopyTo(new Span<float>(cache.Keys(layer, rowSlots[row]) + place, d));
-            new ReadOnlySpan<float>(qkv + 2 * d, d).CopyTo(new Span<float>(cache.Values(layer, rowSlots[row]) + place, d));
+            var place = (long)(rowLengths[row] - 1) * cached;
+            var keys = a.Qkv + (long)row * qkvWidth + width;
+            new ReadOnlySpan<float>(keys, cached).CopyTo(new Span<float>(cache.Keys(layer, rowSlots[row]) + place, cached));
+            new ReadOnlySpan<float>(keys + cached, cached).CopyTo(new Span<float>(cache.Values(layer, rowSlots[row]) + place, cached));
         }
+        Attend(layer, t, cache, rowSlots, rowLengths, a);
+        ProjectAttended(layer, x, t, a, default);
+        return FeedForward(layer, t, a, default);
+    }
+
+    /// <summary>Attention of every row over what its slot holds up to it.</summary>
+    private void Attend(int layer, int t, KvCache cache, ReadOnlySpan<int> rowSlots, ReadOnlySpan<int> rowLengths, BlockActivations a)
+    {
+        float** keys = stackalloc float*[Math.Min(t, 1024)], values = stackalloc float*[Math.Min(t, 1024)];
         fixed (int* lengths = rowLengths)
             for (var from = 0; from < t; from += 1024)
             {
@@ -76,18 +88,9 @@ public sealed unsafe partial class Decoder
                     keys[i] = cache.Keys(layer, rowSlots[from + i]);
                     values[i] = cache.Values(layer, rowSlots[from + i]);
                 }
-                CausalAttention.Decode(pool, a.Qkv + (long)from * 3 * d, 3 * d, keys, values, lengths + from, rows,
-                    Config.NumAttentionHeads, Config.HeadSize, a.Attended + (long)from * d, d);
+                CausalAttention.Decode(pool, a.Qkv + (long)from * QkvWidth, QkvWidth, keys, values, lengths + from, rows,
+                    shapes[layer], a.Attended + (long)from * Config.QueryWidth, Config.QueryWidth);
             }
-        Gemm.Multiply(pool, new Matrix(a.Attended, t, d), WeightMatrix(block.OutWeight, d, d), new Matrix(a.Middle, t, d), false, Weight(block.OutBias));
-        VectorMath.Add(pool, x, (long)t * d, a.Middle);
-
-        LayerNorm.Forward(pool, a.Middle, Weight(block.Norm2Scale), Weight(block.Norm2Shift), Config.LayerNormEps, t, d, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm2, t, d), WeightMatrix(block.UpWeight, d, f), new Matrix(a.Up, t, f), false, Weight(block.UpBias));
-        Gelu.Forward(pool, a.Up, (long)t * f, a.Activated);
-        Gemm.Multiply(pool, new Matrix(a.Activated, t, f), WeightMatrix(block.DownWeight, f, d), new Matrix(a.Output, t, d), false, Weight(block.DownBias));
-        VectorMath.Add(pool, a.Middle, (long)t * d, a.Output);
-        return a.Output;
     }
 
     private void CheckExtend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, ReadOnlySpan<float> logits)

@@ -10,6 +10,7 @@ public sealed unsafe partial class Decoder
     private readonly BlockActivations[] saved;
     private readonly GrowingBuffer embedded = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
+    private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
     private TokenBatch? lastBatch;
     private ForwardRequest lastRequest;
 
@@ -29,8 +30,7 @@ public sealed unsafe partial class Decoder
         for (var i = 0; i < n; i++)
             new ReadOnlySpan<float>(x + (long)batch.ScoredRows[i] * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
         var h = finalNorm.Reserve((long)n * d);
-        LayerNorm.Forward(pool, rows, Weight(OffsetOf(DecoderLayout.FinalNormScale)), Weight(OffsetOf(DecoderLayout.FinalNormShift)),
-            Config.LayerNormEps, n, d, h, finalMean.Reserve(n), finalInverseDeviation.Reserve(n));
+        Normalize(rows, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), n, h, finalMean.Reserve(n), finalInverseDeviation.Reserve(n));
         return new TokenScores
         {
             LogProb = what.LogProb || what.Entropy ? ForwardVocabulary(batch, what, h) : default,
@@ -47,31 +47,78 @@ public sealed unsafe partial class Decoder
             Embedding.Forward(pool, Weight(OffsetOf(DecoderLayout.TokenEmbedding)), Weight(OffsetOf(DecoderLayout.PositionEmbedding)),
                 ids, starts, batch.SequenceCount, d, x);
         ApplyDropout(x, (long)tokens * d, what, place: 0);
+        if (rotary is null) return x;
+        if (positions.Length < tokens) positions = new int[tokens];
+        for (var b = 0; b < batch.SequenceCount; b++)
+            for (var row = batch.SequenceStarts[b]; row < batch.SequenceStarts[b + 1]; row++) positions[row] = row - batch.SequenceStarts[b];
         return x;
     }
 
-    /// <summary>x + Attention(LN(x)), then m + FFN(LN(m)); returns the new residual stream, (T, D).</summary>
+    /// <summary>y = norm(x), (rows, D), and what its gradient needs.</summary>
+    private void Normalize(float* x, long scale, long shift, int rows, float* y, float* mean, float* inverseDeviation)
+    {
+        if (Config.Normalization == Normalization.RmsNorm)
+            RmsNorm.Forward(pool, x, Weight(scale), Config.LayerNormEps, rows, Config.HiddenSize, y, inverseDeviation);
+        else
+            LayerNorm.Forward(pool, x, Weight(scale), Weight(shift), Config.LayerNormEps, rows, Config.HiddenSize, y, mean, inverseDeviation);
+    }
+
+    /// <summary>Turns the queries and keys of rows (T, (H + 2G)·K) by their positions, or their gradients back.</summary>
+    private void Rotate(float* qkv, ReadOnlySpan<int> positions, bool back = false)
+    {
+        if (rotary is null) return;
+        var most = 0;
+        foreach (var position in positions) most = Math.Max(most, position);
+        var table = rotary.Reserve(most + 1);
+        var heads = Config.NumAttentionHeads + Config.NumKeyValueHeads;
+        fixed (int* at = positions)
+            if (back) Rotary.Backward(pool, qkv, QkvWidth, at, positions.Length, heads, Config.HeadDim, table);
+            else Rotary.Forward(pool, qkv, QkvWidth, at, positions.Length, heads, Config.HeadDim, table);
+    }
+
+    /// <summary>m = x + Attention(norm(x)), then m + FFN(norm(m)); returns the new residual stream, (T, D).</summary>
     private float* ForwardBlock(int layer, float* x, TokenBatch batch, ForwardRequest what)
     {
-        int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize;
+        var tokens = batch.TokenCount;
         // Without a backward pass to come, two sets of buffers take turns; two, because a block reads its predecessor's output.
-        var block = blocks[layer];
         var a = saved[what.ForBackward ? layer : layer & 1];
         a.Reserve(Config, tokens);
-
-        LayerNorm.Forward(pool, x, Weight(block.Norm1Scale), Weight(block.Norm1Shift), Config.LayerNormEps, tokens, d,
-            a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm1, tokens, d), WeightMatrix(block.QkvWeight, d, 3 * d), new Matrix(a.Qkv, tokens, 3 * d), false, Weight(block.QkvBias));
+        ProjectQkv(layer, x, tokens, a);
+        Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
         fixed (int* starts = batch.SequenceStarts)
-            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, Config.NumAttentionHeads, Config.HeadSize, a.Attended, a.LogSumExp);
-        Gemm.Multiply(pool, new Matrix(a.Attended, tokens, d), WeightMatrix(block.OutWeight, d, d), new Matrix(a.Middle, tokens, d), false, Weight(block.OutBias));
+            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, shapes[layer], a.Attended, a.LogSumExp);
+        ProjectAttended(layer, x, tokens, a, what);
+        return FeedForward(layer, tokens, a, what);
+    }
+
+    /// <summary>Queries, keys and values of norm(x).</summary>
+    private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a)
+    {
+        var d = Config.HiddenSize;
+        var block = blocks[layer];
+        Normalize(x, block.Norm1Scale, block.Norm1Shift, tokens, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
+        Gemm.Multiply(pool, new Matrix(a.Norm1, tokens, d), WeightMatrix(block.QkvWeight, d, QkvWidth), new Matrix(a.Qkv, tokens, QkvWidth), false, Weight(block.QkvBias));
+    }
+
+    /// <summary>Middle = x + dropout(attended·Out + b).</summary>
+    private void ProjectAttended(int layer, float* x, int tokens, BlockActivations a, ForwardRequest what)
+    {
+        int d = Config.HiddenSize, width = Config.QueryWidth;
+        var block = blocks[layer];
+        Gemm.Multiply(pool, new Matrix(a.Attended, tokens, width), WeightMatrix(block.OutWeight, width, d), new Matrix(a.Middle, tokens, d), false, Weight(block.OutBias));
         ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
         VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
+    }
 
-        LayerNorm.Forward(pool, a.Middle, Weight(block.Norm2Scale), Weight(block.Norm2Shift), Config.LayerNormEps, tokens, d,
-            a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm2, tokens, d), WeightMatrix(block.UpWeight, d, f), new Matrix(a.Up, tokens, f), false, Weight(block.UpBias));
-        Gelu.Forward(pool, a.Up, (long)tokens * f, a.Activated);
+    /// <summary>Output = middle + dropout(act(norm(middle)·Up + b)·Down + b).</summary>
+    private float* FeedForward(int layer, int tokens, BlockActivations a, ForwardRequest what)
+    {
+        int d = Config.HiddenSize, f = Config.IntermediateSize;
+        var block = blocks[layer];
+        Normalize(a.Middle, block.Norm2Scale, block.Norm2Shift, tokens, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
+        Gemm.Multiply(pool, new Matrix(a.Norm2, tokens, d), WeightMatrix(block.UpWeight, d, UpWidth), new Matrix(a.Up, tokens, UpWidth), false, Weight(block.UpBias));
+        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, a.Up, tokens, f, a.Activated);
+        else Nonlinear.Forward(pool, nonlinearity, a.Up, (long)tokens * f, a.Activated);
         Gemm.Multiply(pool, new Matrix(a.Activated, tokens, f), WeightMatrix(block.DownWeight, f, d), new Matrix(a.Output, tokens, d), false, Weight(block.DownBias));
         ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
         VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
@@ -99,7 +146,7 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         var chunk = new Matrix(logits.Reserve((long)Math.Max(rows, LogitChunkRows) * v), rows, v);
-        Gemm.Multiply(pool, new Matrix(h + (long)from * d, rows, d), WeightMatrix(OffsetOf(DecoderLayout.TokenEmbedding), v, d).T, chunk);
+        Gemm.Multiply(pool, new Matrix(h + (long)from * d, rows, d), WeightMatrix(OutputHead, v, d).T, chunk);
         return chunk;
     }
 

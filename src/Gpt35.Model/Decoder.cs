@@ -3,8 +3,9 @@ using Gpt35.Kernels;
 namespace Gpt35.Model;
 
 /// <summary>
-/// The GPT-3 decoder (Brown et al. 2020, section 2.1; Radford et al. 2019) on the <c>cpu</c> backend: learned positions,
-/// pre-LayerNorm, causal multi-head attention, GELU feed-forward, final LayerNorm, output tied to the embedding, or a scalar head in its place.
+/// A pre-norm decoder on the <c>cpu</c> backend: GPT-3's (Brown et al. 2020, section 2.1; learned positions, LayerNorm, GELU, output tied to the
+/// embedding), Llama's (Touvron et al. 2023; rotary positions, RMSNorm, SwiGLU, grouped queries) or any mix that <see cref="ModelConfig"/> can
+/// say, with the vocabulary projection or a scalar head in its place.
 /// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs.
 /// One thread at a time.
 /// </summary>
@@ -12,14 +13,26 @@ public sealed unsafe partial class Decoder : ITrainableModel
 {
     private readonly WorkerPool pool;
     private readonly DecoderLayout.Block[] blocks;
+    private readonly AttentionShape[] shapes;
+    private readonly RotaryTable? rotary;
+    private readonly Nonlinearity nonlinearity;
 
     private Decoder(ModelConfig config, WorkerPool pool)
     {
         config.Validate();
-        Config = config;
+        Config = config.Resolved();
         this.pool = pool;
         Parameters = new ParameterSet(DecoderLayout.Parameters(config));
         blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => DecoderLayout.BlockOf(Parameters, layer))];
+        shapes = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer =>
+            new AttentionShape(config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim, config.WindowOf(layer)))];
+        rotary = config.PositionEncoding == PositionEncoding.Rotary ? new RotaryTable(config) : null;
+        nonlinearity = config.HiddenAct switch
+        {
+            Activation.GeluTanh => Nonlinearity.GeluTanh,
+            Activation.Gelu => Nonlinearity.GeluErf,
+            _ => Nonlinearity.Silu,
+        };
         saved = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new BlockActivations())];
     }
 
@@ -34,6 +47,9 @@ public sealed unsafe partial class Decoder : ITrainableModel
 
     /// <summary>A model whose weights the caller fills in; all zeros until then.</summary>
     internal static Decoder CreateEmpty(ModelConfig config, WorkerPool pool) => new(config, pool);
+
+    /// <summary>A model of another shape on the same threads; all zeros.</summary>
+    internal Decoder CloneEmpty(ModelConfig config) => new(config, pool);
 
     /// <summary>
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
@@ -52,15 +68,24 @@ public sealed unsafe partial class Decoder : ITrainableModel
     public void Dispose()
     {
         Parameters.Dispose();
+        rotary?.Dispose();
         foreach (var block in saved) block.Dispose();
         foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits,
-                     logSumExp, logProbs, entropies, scalars, gradient, branchGradient, wideGradient, normGradient, rowGradient, rowNormGradient])
+                     logSumExp, logProbs, entropies, scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient])
             buffer.Dispose();
     }
 
-    private float* Weight(long offset) => Parameters.ValuePointer + offset;
-    private float* Gradient(long offset) => Parameters.GradientPointer + offset;
+    /// <summary>The values at an offset; null where the model has no such parameter.</summary>
+    private float* Weight(long offset) => offset == DecoderLayout.Absent ? null : Parameters.ValuePointer + offset;
+    private float* Gradient(long offset) => offset == DecoderLayout.Absent ? null : Parameters.GradientPointer + offset;
     private Matrix WeightMatrix(long offset, int rows, int columns) => new(Weight(offset), rows, columns);
     private Matrix GradientMatrix(long offset, int rows, int columns) => new(Gradient(offset), rows, columns);
-    private long OffsetOf(string name) => Parameters[name].Offset;
+    private long OffsetOf(string name) => Parameters.Contains(name) ? Parameters[name].Offset : DecoderLayout.Absent;
+
+    /// <summary>The vocabulary projection, (V, D): the embedding where the two are tied.</summary>
+    private long OutputHead => OffsetOf(Config.TieWordEmbeddings ? DecoderLayout.TokenEmbedding : DecoderLayout.OutputHead);
+    /// <summary>(H + 2G)·K.</summary>
+    private int QkvWidth => shapes[0].QkvWidth;
+    /// <summary>Columns of the feed-forward layer's first projection: F, or 2F when gated.</summary>
+    private int UpWidth => Config.GatedMlp ? 2 * Config.IntermediateSize : Config.IntermediateSize;
 }

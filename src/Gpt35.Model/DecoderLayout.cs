@@ -3,26 +3,50 @@ using Gpt35.Kernels;
 namespace Gpt35.Model;
 
 /// <summary>
-/// Names, shapes and places of the decoder's parameters. Names and layout are those of Hugging Face's GPT-2
-/// (matrices are (in, out), so y = x·W + b).
+/// Names, shapes and places of the decoder's parameters: one layout for every family, whatever the file they come from.
+/// Names are those of Hugging Face's GPT-2 and matrices are (in, out), so y = x·W + b; what a family does not have is absent.
 /// </summary>
-internal static class DecoderLayout
+/// <remarks>
+/// <code>
+/// wte.weight              (V, D)
+/// wpe.weight              (positions, D)         learned positions
+/// h.N.ln_1.weight         (D)                    .bias (D) with LayerNorm
+/// h.N.attn.c_attn.weight  (D, (H + 2G)·K)        columns q | k | v, heads side by side within each; .bias with attention_bias
+/// h.N.attn.c_proj.weight  (H·K, D)               .bias (D) with attention_bias
+/// h.N.ln_2.weight         (D)                    .bias (D) with LayerNorm
+/// h.N.mlp.c_fc.weight     (D, F)                 gated: (D, 2F), columns gate | up; .bias with mlp_bias
+/// h.N.mlp.c_proj.weight   (F, D)                 .bias (D) with mlp_bias
+/// ln_f.weight             (D)                    .bias (D) with LayerNorm
+/// lm_head.weight          (V, D)                 language models whose output is not tied to wte
+/// score.weight            (S, D)                 scalar heads
+/// </code>
+/// Rotary pairs are half a head apart: column i of a head turns with column i + K/2 (Hugging Face's <c>rotate_half</c>). Files whose pairs
+/// are neighbours (Meta's, llama2.c's, GGUF's of Llama) have their q and k columns reordered on the way in and out.
+/// </remarks>
+public static class DecoderLayout
 {
     public const string TokenEmbedding = "wte.weight", PositionEmbedding = "wpe.weight";
-    public const string FinalNormScale = "ln_f.weight", FinalNormShift = "ln_f.bias", Score = "score.weight";
+    public const string FinalNormScale = "ln_f.weight", FinalNormShift = "ln_f.bias";
+    public const string OutputHead = "lm_head.weight", Score = "score.weight";
 
-    /// <summary>Parameters of one block, as offsets into the flat buffer.</summary>
+    /// <summary>What stands for the offset of a parameter that the model does not have.</summary>
+    internal const long Absent = -1;
+
+    /// <summary>Parameters of one block, as offsets into the flat buffer; <see cref="Absent"/> where there is none.</summary>
     internal readonly record struct Block(
         long Norm1Scale, long Norm1Shift,     // (D)
-        long QkvWeight, long QkvBias,         // (D, 3D), (3D)
-        long OutWeight, long OutBias,         // (D, D), (D)
+        long QkvWeight, long QkvBias,         // (D, (H + 2G)·K), ((H + 2G)·K)
+        long OutWeight, long OutBias,         // (H·K, D), (D)
         long Norm2Scale, long Norm2Shift,     // (D)
-        long UpWeight, long UpBias,           // (D, F), (F)
+        long UpWeight, long UpBias,           // (D, F) or (D, 2F), (F) or (2F)
         long DownWeight, long DownBias);      // (F, D), (D)
 
+    /// <summary>Every parameter in the order of the flat buffer.</summary>
+    /// <exception cref="OverflowException">There are more than 2^63 parameters.</exception>
     public static IReadOnlyList<Parameter> Parameters(ModelConfig config)
     {
-        int d = config.HiddenSize, f = config.IntermediateSize;
+        int d = config.HiddenSize, f = config.IntermediateSize, up = checked(config.GatedMlp ? 2 * f : f);
+        int attended = config.QueryWidth, qkv = checked(attended + 2 * config.KeyValueWidth);
         var all = new List<Parameter>();
         long offset = 0;
         void Add(string name, params int[] shape)
@@ -31,33 +55,37 @@ internal static class DecoderLayout
             all.Add(parameter);
             offset = checked(offset + parameter.Count);
         }
+        void Norm(string name)
+        {
+            Add(name + ".weight", d);
+            if (config.Normalization == Normalization.LayerNorm) Add(name + ".bias", d);
+        }
+        void Linear(string name, int inputs, int outputs, bool bias)
+        {
+            Add(name + ".weight", inputs, outputs);
+            if (bias) Add(name + ".bias", outputs);
+        }
 
         Add(TokenEmbedding, config.VocabSize, d);
-        Add(PositionEmbedding, config.MaxPositionEmbeddings, d);
+        if (config.PositionEncoding == PositionEncoding.Learned) Add(PositionEmbedding, config.MaxPositionEmbeddings, d);
         for (var layer = 0; layer < config.NumHiddenLayers; layer++)
         {
-            Add($"h.{layer}.ln_1.weight", d);
-            Add($"h.{layer}.ln_1.bias", d);
-            Add($"h.{layer}.attn.c_attn.weight", d, 3 * d);
-            Add($"h.{layer}.attn.c_attn.bias", 3 * d);
-            Add($"h.{layer}.attn.c_proj.weight", d, d);
-            Add($"h.{layer}.attn.c_proj.bias", d);
-            Add($"h.{layer}.ln_2.weight", d);
-            Add($"h.{layer}.ln_2.bias", d);
-            Add($"h.{layer}.mlp.c_fc.weight", d, f);
-            Add($"h.{layer}.mlp.c_fc.bias", f);
-            Add($"h.{layer}.mlp.c_proj.weight", f, d);
-            Add($"h.{layer}.mlp.c_proj.bias", d);
+            Norm($"h.{layer}.ln_1");
+            Linear($"h.{layer}.attn.c_attn", d, qkv, config.AttentionBias);
+            Linear($"h.{layer}.attn.c_proj", attended, d, config.AttentionBias);
+            Norm($"h.{layer}.ln_2");
+            Linear($"h.{layer}.mlp.c_fc", d, up, config.MlpBias);
+            Linear($"h.{layer}.mlp.c_proj", f, d, config.MlpBias);
         }
-        Add(FinalNormScale, d);
-        Add(FinalNormShift, d);
+        Norm("ln_f");
         if (config.NumScalars > 0) Add(Score, config.NumScalars, d);
+        else if (!config.TieWordEmbeddings) Add(OutputHead, config.VocabSize, d);
         return all;
     }
 
-    public static Block BlockOf(ParameterSet parameters, int layer)
+    internal static Block BlockOf(ParameterSet parameters, int layer)
     {
-        long At(string name) => parameters[$"h.{layer}.{name}"].Offset;
+        long At(string name) => parameters.Contains($"h.{layer}.{name}") ? parameters[$"h.{layer}.{name}"].Offset : Absent;
         return new Block(
             At("ln_1.weight"), At("ln_1.bias"),
             At("attn.c_attn.weight"), At("attn.c_attn.bias"),

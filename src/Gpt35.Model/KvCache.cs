@@ -2,7 +2,7 @@ using Gpt35.Kernels;
 
 namespace Gpt35.Model;
 
-/// <summary>Keys and values of a number of sequences, each in a slot of fixed capacity: (L, slots, capacity, D) twice.</summary>
+/// <summary>Keys and values of a number of sequences, each in a slot of fixed capacity: (L, slots, capacity, G·K) twice.</summary>
 public sealed unsafe class KvCache : IDisposable
 {
     private readonly NativeBuffer<float> keys, values;
@@ -20,7 +20,7 @@ public sealed unsafe class KvCache : IDisposable
         Slots = slots;
         Capacity = capacity;
         lengths = new int[slots];
-        var floats = checked((long)config.NumHiddenLayers * slots * capacity * config.HiddenSize);
+        var floats = checked((long)config.NumHiddenLayers * slots * capacity * config.KeyValueWidth);
         keys = new NativeBuffer<float>(floats);
         values = new NativeBuffer<float>(floats);
     }
@@ -48,13 +48,13 @@ public sealed unsafe class KvCache : IDisposable
         values.Dispose();
     }
 
-    /// <summary>Keys of a slot in a layer, (capacity, D).</summary>
+    /// <summary>Keys of a slot in a layer, (capacity, G·K).</summary>
     internal float* Keys(int layer, int slot) => keys.Pointer + Offset(layer, slot);
 
-    /// <summary>Values of a slot in a layer, (capacity, D).</summary>
+    /// <summary>Values of a slot in a layer, (capacity, G·K).</summary>
     internal float* Values(int layer, int slot) => values.Pointer + Offset(layer, slot);
 
     internal void Grow(int slot, int by) => lengths[slot] += by;
 
-    private long Offset(int layer, int slot) => ((long)layer * Slots + slot) * Capacity * Config.HiddenSize;
+    private long Offset(int layer, int slot) => ((long)layer * Slots + slot) * Capacity * Config.KeyValueWidth;
 }

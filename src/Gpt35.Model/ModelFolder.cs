@@ -102,7 +102,6 @@ public sealed class ModelFolder : IDisposable
         var json = JsonSerializer.SerializeToNode(config, Json)!.AsObject();
         json.Insert(0, "model_type", "gpt2");
         json.Insert(1, "activation_function", "gelu_new");
-        json.Insert(2, "tie_word_embeddings", true);
         File.WriteAllText(path, json.ToJsonString(Json) + "\n");
     }
 

@@ -19,7 +19,8 @@ public sealed unsafe class ParameterSet : IDisposable
     private readonly Dictionary<string, Parameter> byName;
     private NativeBuffer<float>? gradients;
 
-    internal ParameterSet(IReadOnlyList<Parameter> all)
+    /// <param name="all">Parameters in the order of their offsets and without gaps, as <see cref="DecoderLayout.Parameters"/> gives them.</param>
+    public ParameterSet(IReadOnlyList<Parameter> all)
     {
         All = all;
         byName = all.ToDictionary(p => p.Name);

@@ -2,42 +2,6 @@ using System.Runtime.Intrinsics;
 
 namespace Gpt35.Kernels.Tests;
 
-public sealed unsafe class GeluTests
-{
-    public static TheoryData<SimdTier> Tiers => Support.Tiers;
-    private static readonly int[] Lengths = [1, 3, 15, 16, 17, 1000, 20_001];
-
-    [Theory, MemberData(nameof(Tiers))]
-    public void Values_and_slopes_agree_with_the_definition(SimdTier tier)
-    {
-        foreach (var n in Lengths)
-        {
-            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(n);
-            Support.InTier(tier, () =>
-            {
-                Gelu.Forward(Support.Pools[2], x, n, y);
-                Gelu.Backward(Support.Pools[1], x, dy, n, dx);
-            });
-            var xs = Support.Widen(x.Span);
-            Support.Close([.. xs.Select(Gelu.Reference)], y.Span, 2e-6);
-            Support.Close([.. xs.Select((v, i) => dy.Span[i] * (Gelu.Reference(v + 1e-5) - Gelu.Reference(v - 1e-5)) / 2e-5)], dx.Span, 1e-5);
-        }
-    }
-
-    [Theory, MemberData(nameof(Tiers))]
-    public void Far_out_it_is_zero_or_the_identity_and_NaN_stays_NaN(SimdTier tier)
-    {
-        using Guarded x = new([-1e10f, -100, -20, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(8);
-        Support.InTier(tier, () =>
-        {
-            Gelu.Forward(Support.Pools[0], x, 8, y);
-            Gelu.Backward(Support.Pools[0], x, dy, 8, dx);
-        });
-        Assert.Equal([0, 0, 0, 0, 20, 100, 1e18f, float.NaN], y.Array.Select(v => Math.Abs(v) < 1e-25 ? 0 : v));
-        Assert.Equal([0, 0, 0, 0.5f, 1, 1, 1, float.NaN], dx.Array.Select(v => Math.Abs(v) < 1e-25 ? 0 : v));
-    }
-}
-
 public sealed unsafe class LaneTests
 {
     [Fact]

@@ -76,6 +76,85 @@ public sealed unsafe class LayerNormTests
     private static double[] Sum(double[] x, double[] y) => [.. x.Zip(y, (a, b) => a + b)];
 }
 
+public sealed unsafe class RmsNormTests
+{
+    private const float Eps = 1e-5f;
+    public static TheoryData<SimdTier> Tiers => Support.Tiers;
+
+    [Theory, MemberData(nameof(Tiers))]
+    public void Forward_agrees_with_the_definition_at_any_width(SimdTier tier)
+    {
+        foreach (var (rows, width) in new[] { (1, 1), (3, 2), (2, 7), (5, 16), (4, 31), (70, 33), (9, 128), (2, 300) })
+        {
+            using Guarded x = new(Support.Normal(rows * width, 1, 3)), gamma = new(Support.Normal(width, 2)), y = new(rows * width), rstd = new(rows);
+            Support.InTier(tier, () => RmsNorm.Forward(Support.Pools[1], x, gamma, Eps, rows, width, y, rstd));
+            for (var i = 0; i < rows; i++)
+            {
+                var expected = new double[width];
+                RmsNorm.Reference(Support.Widen(x.Span.Slice(i * width, width)), Support.Widen(gamma.Span), Eps, expected);
+                Support.Close(expected, y.Span.Slice(i * width, width), 1e-5);
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Tiers))]
+    public void Backward_agrees_with_finite_differences_of_the_definition(SimdTier tier)
+    {
+        foreach (var (rows, width) in new[] { (1, 5), (3, 16), (2, 37), (67, 6) })
+        {
+            using Guarded x = new(Support.Normal(rows * width, 1)), gamma = new(Support.Normal(width, 2)), dy = new(Support.Normal(rows * width, 4));
+            using Guarded y = new(rows * width), rstd = new(rows), dx = new(Support.Normal(rows * width, 5)), dGamma = new(Support.Normal(width, 6));
+            double[] weights = Support.Widen(dy.Span), dxBefore = Support.Widen(dx.Span), dGammaBefore = Support.Widen(dGamma.Span);
+            double Loss(double[] xs, double[] gammas)
+            {
+                var ys = new double[rows * width];
+                for (var i = 0; i < rows; i++) RmsNorm.Reference(xs.AsSpan(i * width, width), gammas, Eps, ys.AsSpan(i * width, width));
+                return Support.Dot(weights, ys);
+            }
+
+            double[] xd = Support.Widen(x.Span), gd = Support.Widen(gamma.Span);
+            Support.InTier(tier, () =>
+            {
+                RmsNorm.Forward(Support.Pools[0], x, gamma, Eps, rows, width, y, rstd);
+                RmsNorm.Backward(Support.Pools[2], dy, x, gamma, rstd, rows, width, dx, true, dGamma);
+            });
+            var slope = Support.Gradient(v => Loss(v, gd), xd);
+            Support.Close([.. slope.Zip(dxBefore, (a, b) => a + b)], dx.Span, 1e-4);
+            Support.Close([.. Support.Gradient(v => Loss(xd, v), gd).Zip(dGammaBefore, (a, b) => a + b)], dGamma.Span, 1e-4);
+            Support.InTier(tier, () => RmsNorm.Backward(Support.Pools[2], dy, x, gamma, rstd, rows, width, dx, false, dGamma));
+            Support.Close(slope, dx.Span, 1e-4);
+        }
+    }
+
+    [Fact]
+    public void Three_and_four_by_hand()
+    {
+        // mean(9, 16) = 12.5
+        using Guarded x = new([3, 4]), gamma = new([1, 2]), y = new(2);
+        RmsNorm.Forward(Support.Pools[0], x, gamma, 0, 1, 2, y, null);
+        Support.Close([3 / Math.Sqrt(12.5), 8 / Math.Sqrt(12.5)], y.Span, 1e-6);
+    }
+
+    [Theory, MemberData(nameof(Tiers))]
+    public void The_number_of_threads_changes_no_bit(SimdTier tier)
+    {
+        const int Rows = 300, Width = 40;
+        using Guarded x = new(Support.Normal(Rows * Width, 1)), gamma = new(Support.Normal(Width, 2)), dy = new(Support.Normal(Rows * Width, 3));
+        var results = Support.Pools.Select(pool =>
+        {
+            using Guarded y = new(Rows * Width), rstd = new(Rows), dGamma = new(Width);
+            Support.InTier(tier, () =>
+            {
+                RmsNorm.Forward(pool, x, gamma, Eps, Rows, Width, y, rstd);
+                RmsNorm.Backward(pool, dy, x, gamma, rstd, Rows, Width, y, false, dGamma);
+            });
+            return (float[])[.. y.Array, .. dGamma.Array];
+        }).ToArray();
+        Assert.Equal(results[0], results[1]);
+        Assert.Equal(results[0], results[2]);
+    }
+}
+
 public sealed unsafe class VocabularyLossTests
 {
     public static TheoryData<SimdTier> Tiers => Support.Tiers;
@@ -178,5 +257,14 @@ public sealed unsafe class EmbeddingTests
             }
         Assert.Equal(expectedTable, dTable.Array);
         Assert.Equal(expectedPositions, dPositions.Array);
+
+        dTable.Span.Clear();
+        fixed (int* t = tokens, s = starts)
+        {
+            Embedding.Backward(y, t, s, 2, Width, dTable, null);
+            Assert.Equal(expectedTable, dTable.Array);
+            Embedding.Forward(Support.Pools[1], table, null, t, s, 2, Width, y);
+        }
+        for (var i = 0; i < 5; i++) Assert.Equal(table.Array[(tokens[i] * Width)..((tokens[i] + 1) * Width)], y.Array[(i * Width)..((i + 1) * Width)]);
     }
 }

@@ -6,6 +6,22 @@ public class DecoderForwardTests
 {
     private static readonly ForwardRequest LogProbAndEntropy = new() { LogProb = true, Entropy = true };
 
+    public static TheoryData<int> MixedSeeds => TestModels.MixedSeeds;
+
+    [Theory, MemberData(nameof(MixedSeeds))]
+    public void Scores_of_every_mix_equal_those_of_the_plain_decoder(int seed)
+    {
+        using var model = TestModels.Shaken(TestModels.Mixed(seed));
+        var batch = TestModels.Batch(model.Config, 5, 7, 1, 12, 3);
+        var found = model.Forward(batch, LogProbAndEntropy);
+        var expected = new ReferenceDecoder(model).Score(batch);
+        for (var i = 0; i < batch.ScoredCount; i++)
+        {
+            Assert.Equal(expected.LogProb[i], found.LogProb[i], 5e-5);
+            Assert.Equal(expected.Entropy[i], found.Entropy[i], 5e-5);
+        }
+    }
+
     [Theory]
     [InlineData(1.0, 0.0)]
     [InlineData(0.7, 0.0)]
@@ -38,10 +54,16 @@ public class DecoderForwardTests
         for (var i = 0; i < 9; i++) Assert.Equal(expected[i], found[i], 2e-5);
     }
 
-    [Fact]
-    public void A_batch_without_padding_equals_its_sequences_one_by_one_bit_for_bit()
+    public static TheoryData<ModelConfig> Families =>
+    [
+        TestModels.Tiny with { HiddenSize = 32, VocabSize = 50 },
+        TestModels.TinyLlama with { HiddenSize = 48, HeadDim = 16, VocabSize = 50 },
+    ];
+
+    [Theory, MemberData(nameof(Families))]
+    public void A_batch_without_padding_equals_its_sequences_one_by_one_bit_for_bit(ModelConfig config)
     {
-        using var model = TestModels.Shaken(TestModels.Tiny with { HiddenSize = 32, VocabSize = 50 });
+        using var model = TestModels.Shaken(config);
         int[] lengths = [7, 2, 12, 5, 12, 9];
         var together = model.Forward(TestModels.Batch(model.Config, 3, lengths), LogProbAndEntropy).LogProb.ToArray();
 
@@ -55,10 +77,9 @@ public class DecoderForwardTests
         Assert.Equal(alone, together);
     }
 
-    [Fact]
-    public void Threads_do_not_change_a_bit()
+    [Theory, MemberData(nameof(Families))]
+    public void Threads_do_not_change_a_bit(ModelConfig config)
     {
-        var config = TestModels.Tiny with { HiddenSize = 48, NumAttentionHeads = 3, VocabSize = 70 };
         float[] Run(int threads)
         {
             using var pool = new WorkerPool(threads);
@@ -106,5 +127,8 @@ public class DecoderForwardTests
         Assert.Equal(124_439_808, DecoderLayout.Parameters(gpt2).Sum(p => p.Count));
         var xl = gpt2 with { HiddenSize = 1600, NumHiddenLayers = 48, NumAttentionHeads = 25 };
         Assert.Equal(1_557_611_200, DecoderLayout.Parameters(xl).Sum(p => p.Count));
+        var llama = TestModels.TinyLlama with { VocabSize = 32_000, HiddenSize = 4096, NumHiddenLayers = 32, NumAttentionHeads = 32, NumKeyValueHeads = 0, HeadDim = 0, IntermediateSize = 11_008 };
+        Assert.Equal(6_738_415_616, DecoderLayout.Parameters(llama).Sum(p => p.Count));                                                     // Llama 2 7B
+        Assert.Equal(7_241_732_096, DecoderLayout.Parameters(llama with { NumKeyValueHeads = 8, IntermediateSize = 14_336 }).Sum(p => p.Count));     // Mistral 7B
     }
 }

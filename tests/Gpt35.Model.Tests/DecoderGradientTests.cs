@@ -6,13 +6,37 @@ namespace Gpt35.Model.Tests;
 public class DecoderGradientTests
 {
     public static TheoryData<double, double, int> Cases => new() { { 1, 0, 0 }, { 0.6, 0, 0 }, { 1, 0.25, 0 }, { 1, 0, 2 } };
+    public static TheoryData<int> MixedSeeds => TestModels.MixedSeeds;
 
     [Theory, MemberData(nameof(Cases))]
     public void Every_gradient_equals_finite_differences(double temperature, double dropout, int scalars)
     {
-        using var model = TestModels.Shaken(TestModels.Tiny with { ResidDropout = (float)dropout, NumScalars = scalars });
+        Check(TestModels.Tiny with { ResidDropout = (float)dropout, NumScalars = scalars }, temperature, samples: 25);
+        Check(TestModels.TinyLlama with { ResidDropout = (float)dropout, NumScalars = scalars }, temperature, samples: 6);
+    }
+
+    [Theory, MemberData(nameof(MixedSeeds))]
+    public void Every_gradient_of_every_mix_equals_finite_differences(int seed) => Check(TestModels.Mixed(seed), 1, samples: 4);
+
+    [Fact]
+    public void The_mixes_have_every_option()
+    {
+        ModelConfig[] all = [.. Enumerable.Range(0, TestModels.MixedSeeds.Count).Select(TestModels.Mixed)];
+        Assert.Equal(4, all.Select(c => c.RopeScaling?.RopeType).OfType<RopeType>().Distinct().Count());
+        Assert.Equal(3, all.Select(c => c.HiddenAct).Distinct().Count());
+        foreach (var option in (Func<ModelConfig, bool>[])[c => c.PositionEncoding == PositionEncoding.Rotary, c => c.Normalization == Normalization.RmsNorm,
+                     c => c.GatedMlp, c => c.AttentionBias, c => c.MlpBias, c => c.TieWordEmbeddings, c => c.SlidingWindow is null, c => c.SlidingWindowPattern == 0,
+                     c => c.NumKeyValueHeads == c.NumAttentionHeads, c => c.NumKeyValueHeads == 1, c => c.QueryWidth == c.HiddenSize, c => c.QueryWidth > c.HiddenSize])
+            Assert.InRange(all.Count(option), 1, all.Length - 1);
+        Assert.Contains(all, c => c.NumKeyValueHeads > 1 && c.NumKeyValueHeads < c.NumAttentionHeads && c.PositionEncoding == PositionEncoding.Rotary && c.SlidingWindow > 1);
+    }
+
+    private static void Check(ModelConfig config, double temperature, int samples)
+    {
+        using var model = TestModels.Shaken(config);
+        var scalars = config.NumScalars;
         var batch = TestModels.Batch(model.Config, 21, 5, 2, 9);
-        ulong? key = dropout > 0 ? 1234UL : null;
+        ulong? key = config.ResidDropout > 0 ? 1234UL : null;
         // A loss with a different weight for every number, so that no error cancels.
         var a = Weights(1, batch.ScoredCount);
         var b = Weights(2, batch.ScoredCount);
@@ -34,7 +58,7 @@ public class DecoderGradientTests
             var values = reference[parameter.Name];
             var gradients = model.Parameters.GradientsOf(parameter);
             var scale = Math.Max(0.05, gradients.ToArray().Max(Math.Abs));
-            for (var i = 0; i < values.Length; i += Math.Max(1, values.Length / 25))
+            for (var i = 0; i < values.Length; i += Math.Max(1, values.Length / samples))
             {
                 const double step = 1e-4;
                 var original = values[i];
@@ -44,7 +68,7 @@ public class DecoderGradientTests
                 var down = Loss();
                 values[i] = original;
                 var expected = (up - down) / (2 * step);
-                Assert.True(Math.Abs(expected - gradients[i]) < 1e-4 * scale, $"{parameter.Name}[{i}]: {gradients[i]} for {expected}");
+                Assert.True(Math.Abs(expected - gradients[i]) < 1e-4 * scale, $"{config}: {parameter.Name}[{i}]: {gradients[i]} for {expected}");
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Gpt35.Kernels;
 
 namespace Gpt35.Model.Tests;
@@ -10,10 +11,12 @@ internal sealed class ReferenceDecoder
 {
     private readonly ModelConfig config;
     private readonly Dictionary<string, double[]> weights;
+    private readonly (double[] Frequencies, double Scale) rotation;
 
     public ReferenceDecoder(Decoder model)
     {
         config = model.Config;
+        if (config.PositionEncoding == PositionEncoding.Rotary) rotation = RotaryTable.Frequencies(config);
         weights = model.Parameters.All.ToDictionary(p => p.Name, p => model.Parameters.ValuesOf(p).ToArray().Select(x => (double)x).ToArray());
     }
 
@@ -39,7 +42,8 @@ internal sealed class ReferenceDecoder
             var h = Norm(hidden[batch.ScoredRows[i]], "ln_f");
             for (var s = 0; s < config.NumScalars; s++) scalars.Add(Dot(h, weights["score.weight"], s * d));
             if (config.NumScalars > 0) continue;
-            var logits = Enumerable.Range(0, config.VocabSize).Select(v => Dot(h, weights["wte.weight"], v * d) / temperature).ToArray();
+            var head = weights[config.TieWordEmbeddings ? "wte.weight" : "lm_head.weight"];
+            var logits = Enumerable.Range(0, config.VocabSize).Select(v => Dot(h, head, v * d) / temperature).ToArray();
             var top = logits.Max();
             var logSum = top + Math.Log(logits.Sum(x => Math.Exp(x - top)));
             logProb.Add(logits[batch.Targets[i]] - logSum);
@@ -51,58 +55,100 @@ internal sealed class ReferenceDecoder
     /// <summary>Residual stream after the last block for each position of one sequence.</summary>
     private double[][] Hidden(int[] tokens, Func<int, Memory<double>> mask)
     {
-        int d = config.HiddenSize, t = tokens.Length;
+        int d = config.HiddenSize, f = config.IntermediateSize, t = tokens.Length;
         var x = new double[t][];
         for (var i = 0; i < t; i++)
-            x[i] = [.. Enumerable.Range(0, d).Select(j => (weights["wte.weight"][tokens[i] * d + j] + weights["wpe.weight"][i * d + j]) * mask(0).Span[i * d + j])];
+            x[i] = [.. Enumerable.Range(0, d).Select(j => (weights["wte.weight"][tokens[i] * d + j] + Learned(i, j)) * mask(0).Span[i * d + j])];
         for (var layer = 0; layer < config.NumHiddenLayers; layer++)
         {
-            var attended = Attention(x.Select(row => Linear(Norm(row, $"h.{layer}.ln_1"), $"h.{layer}.attn.c_attn", 3 * d)).ToArray());
+            var qkv = x.Select(row => Linear(Norm(row, $"h.{layer}.ln_1"), $"h.{layer}.attn.c_attn")).ToArray();
+            var attended = Attention(qkv, layer);
             for (var i = 0; i < t; i++)
-                AddMasked(x[i], Linear(attended[i], $"h.{layer}.attn.c_proj", d), mask(2 * layer + 1).Span[(i * d)..]);
+                AddMasked(x[i], Linear(attended[i], $"h.{layer}.attn.c_proj"), mask(2 * layer + 1).Span[(i * d)..]);
             for (var i = 0; i < t; i++)
             {
-                var up = Linear(Norm(x[i], $"h.{layer}.ln_2"), $"h.{layer}.mlp.c_fc", config.IntermediateSize);
-                AddMasked(x[i], Linear([.. up.Select(Gelu)], $"h.{layer}.mlp.c_proj", d), mask(2 * layer + 2).Span[(i * d)..]);
+                var up = Linear(Norm(x[i], $"h.{layer}.ln_2"), $"h.{layer}.mlp.c_fc");
+                double[] activated = config.GatedMlp ? [.. Enumerable.Range(0, f).Select(j => Act(up[j]) * up[f + j])] : [.. up.Select(Act)];
+                AddMasked(x[i], Linear(activated, $"h.{layer}.mlp.c_proj"), mask(2 * layer + 2).Span[(i * d)..]);
             }
         }
         return x;
     }
 
-    private double[][] Attention(double[][] qkv)
+    private double Learned(int position, int j) =>
+        config.PositionEncoding == PositionEncoding.Learned ? weights["wpe.weight"][position * config.HiddenSize + j] : 0;
+
+    /// <summary>Every pair of positions is scored; those that may not be seen are left out by the mask.</summary>
+    private double[][] Attention(double[][] qkv, int layer)
     {
-        int d = config.HiddenSize, k = config.HeadSize;
-        var output = qkv.Select(_ => new double[d]).ToArray();
-        for (var head = 0; head < config.NumAttentionHeads; head++)
-            for (var i = 0; i < qkv.Length; i++)
+        int k = config.HeadDim, h = config.NumAttentionHeads, g = config.NumKeyValueHeads, t = qkv.Length;
+        bool windowed = config.SlidingWindow is not null && !(config.SlidingWindowPattern > 0 && layer % config.SlidingWindowPattern == config.SlidingWindowPattern - 1);
+        bool Sees(int i, int j) => j <= i && !(windowed && i - j >= config.SlidingWindow);
+        var output = qkv.Select(_ => new double[h * k]).ToArray();
+        for (var head = 0; head < h; head++)
+            for (var i = 0; i < t; i++)
             {
-                var scores = Enumerable.Range(0, i + 1).Select(j =>
-                    Enumerable.Range(head * k, k).Sum(c => qkv[i][c] * qkv[j][d + c]) / Math.Sqrt(k)).ToArray();
-                var top = scores.Max();
-                var sum = scores.Sum(s => Math.Exp(s - top));
-                for (var j = 0; j <= i; j++)
-                    for (var c = head * k; c < (head + 1) * k; c++)
-                        output[i][c] += Math.Exp(scores[j] - top) / sum * qkv[j][2 * d + c];
+                var shared = head / (h / g);
+                var q = Turned(qkv[i][(head * k)..((head + 1) * k)], i);
+                var scores = Enumerable.Range(0, t).Where(j => Sees(i, j)).Select(j =>
+                    (J: j, Score: Dot(q, Turned(qkv[j][((h + shared) * k)..((h + shared + 1) * k)], j), 0) / Math.Sqrt(k))).ToArray();
+                var top = scores.Max(s => s.Score);
+                var sum = scores.Sum(s => Math.Exp(s.Score - top));
+                foreach (var (j, score) in scores)
+                    for (var c = 0; c < k; c++)
+                        output[i][head * k + c] += Math.Exp(score - top) / sum * qkv[j][(h + g + shared) * k + c];
             }
         return output;
     }
 
-    private double[] Norm(double[] x, string name)
+    /// <summary>A head's query or key at its position: as it is, or each pair (c, c + K/2) as a complex number times m·e^(i·position·ω).</summary>
+    private double[] Turned(double[] x, int position)
     {
-        var mean = x.Average();
-        var variance = x.Sum(v => (v - mean) * (v - mean)) / x.Length;
-        return [.. x.Select((v, i) => (v - mean) / Math.Sqrt(variance + config.LayerNormEps) * weights[name + ".weight"][i] + weights[name + ".bias"][i])];
+        if (config.PositionEncoding != PositionEncoding.Rotary) return x;
+        var half = x.Length / 2;
+        var turned = Enumerable.Range(0, half).Select(c =>
+            new Complex(x[c], x[c + half]) * Complex.FromPolarCoordinates(rotation.Scale, position * rotation.Frequencies[c])).ToArray();
+        return [.. turned.Select(z => z.Real), .. turned.Select(z => z.Imaginary)];
     }
 
-    private double[] Linear(double[] x, string name, int outputs)
+    private double[] Norm(double[] x, string name)
     {
-        double[] w = weights[name + ".weight"], y = [.. weights[name + ".bias"]];
+        var scale = weights[name + ".weight"];
+        if (config.Normalization == Normalization.RmsNorm)
+        {
+            var root = Math.Sqrt(x.Sum(v => v * v) / x.Length + config.LayerNormEps);
+            return [.. x.Select((v, i) => v / root * scale[i])];
+        }
+        var mean = x.Average();
+        var variance = x.Sum(v => (v - mean) * (v - mean)) / x.Length;
+        return [.. x.Select((v, i) => (v - mean) / Math.Sqrt(variance + config.LayerNormEps) * scale[i] + weights[name + ".bias"][i])];
+    }
+
+    private double[] Linear(double[] x, string name)
+    {
+        var w = weights[name + ".weight"];
+        var outputs = w.Length / x.Length;
+        double[] y = weights.TryGetValue(name + ".bias", out var bias) ? [.. bias] : new double[outputs];
         for (var i = 0; i < x.Length; i++)
             for (var j = 0; j < outputs; j++) y[j] += x[i] * w[i * outputs + j];
         return y;
     }
 
-    private static double Gelu(double x) => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+    private double Act(double x) => config.HiddenAct switch
+    {
+        Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        Activation.Gelu => x * NormalDistribution(x),
+        _ => x / (1 + Math.Exp(-x)),
+    };
+
+    /// <summary>Φ(x) = ½ + ∫ φ from 0 to x, by Simpson's rule: error below 1e-6 for |x| ≤ 6.</summary>
+    private static double NormalDistribution(double x)
+    {
+        const int Steps = 100;
+        double h = x / Steps, sum = 1 + Math.Exp(-x * x / 2);
+        for (var i = 1; i < Steps; i++) sum += (i % 2 == 1 ? 4 : 2) * Math.Exp(-(i * h) * (i * h) / 2);
+        return 0.5 + sum * h / 3 / Math.Sqrt(2 * Math.PI);
+    }
 
     private static double Dot(double[] h, double[] matrix, int from)
     {

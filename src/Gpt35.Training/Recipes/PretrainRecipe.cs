@@ -3,7 +3,10 @@ using Gpt35.Model;
 
 namespace Gpt35.Training;
 
-/// <summary>Shape of the decoder to train from nothing (Brown et al. 2020, table 2.1). The vocabulary comes from the tokenizer.</summary>
+/// <summary>
+/// Shape of the decoder to train from nothing; what is left out is as in GPT-3 (Brown et al. 2020, table 2.1). The vocabulary comes from the
+/// tokenizer. docs/model-families.md shows the keys of each family.
+/// </summary>
 public sealed record ModelShape
 {
     /// <summary>D: width of the residual stream.</summary>
@@ -26,6 +29,54 @@ public sealed record ModelShape
     [Range(1, int.MaxValue)]
     public int? IntermediateSize { get; init; }
 
+    /// <summary>G: key/value heads, each shared by H / G query heads; H when left out.</summary>
+    [Range(1, int.MaxValue)]
+    public int? NumKeyValueHeads { get; init; }
+
+    /// <summary>K: width of one head; D / H when left out.</summary>
+    [Range(1, int.MaxValue)]
+    public int? HeadDim { get; init; }
+
+    /// <summary>A learned vector per position, or rotary positions.</summary>
+    public PositionEncoding PositionEncoding { get; init; } = PositionEncoding.Learned;
+
+    /// <summary>θ of rotary positions.</summary>
+    [Range(1.000001, 1e12)]
+    public double RopeTheta { get; init; } = 10_000;
+
+    /// <summary>How rotary positions are stretched; not at all when left out.</summary>
+    public RopeScaling? RopeScaling { get; init; }
+
+    /// <summary>LayerNorm or RMSNorm.</summary>
+    public Normalization Normalization { get; init; } = Normalization.LayerNorm;
+
+    /// <summary>ε of every norm.</summary>
+    [Range(1e-12, 1.0)]
+    public double LayerNormEps { get; init; } = 1e-5;
+
+    /// <summary>Nonlinearity of the feed-forward layer.</summary>
+    public Activation HiddenAct { get; init; } = Activation.GeluTanh;
+
+    /// <summary>Whether the feed-forward layer is gated (SwiGLU with silu).</summary>
+    public bool GatedMlp { get; init; }
+
+    /// <summary>Whether the projections of attention have biases.</summary>
+    public bool AttentionBias { get; init; } = true;
+
+    /// <summary>Whether the projections of the feed-forward layer have biases.</summary>
+    public bool MlpBias { get; init; } = true;
+
+    /// <summary>Whether the vocabulary projection is the token embedding.</summary>
+    public bool TieWordEmbeddings { get; init; } = true;
+
+    /// <summary>Tokens that a token sees, itself included; all before it when left out.</summary>
+    [Range(1, int.MaxValue)]
+    public int? SlidingWindow { get; init; }
+
+    /// <summary>p: every p-th layer attends in full, the others through the window (GPT-3: 2); 0: every layer has the window.</summary>
+    [Range(0, int.MaxValue)]
+    public int SlidingWindowPattern { get; init; }
+
     /// <summary>Dropout on embeddings and residual branches while training; GPT-3 pre-trains without.</summary>
     [Range(0.0, 0.9)]
     public double ResidDropout { get; init; }
@@ -42,6 +93,20 @@ public sealed record ModelShape
         NumAttentionHeads = NumAttentionHeads,
         MaxPositionEmbeddings = MaxPositionEmbeddings,
         IntermediateSize = IntermediateSize ?? 4 * HiddenSize,
+        NumKeyValueHeads = NumKeyValueHeads ?? 0,
+        HeadDim = HeadDim ?? 0,
+        PositionEncoding = PositionEncoding,
+        RopeTheta = RopeTheta,
+        RopeScaling = RopeScaling,
+        Normalization = Normalization,
+        LayerNormEps = (float)LayerNormEps,
+        HiddenAct = HiddenAct,
+        GatedMlp = GatedMlp,
+        AttentionBias = AttentionBias,
+        MlpBias = MlpBias,
+        TieWordEmbeddings = TieWordEmbeddings,
+        SlidingWindow = SlidingWindow,
+        SlidingWindowPattern = SlidingWindowPattern,
         ResidDropout = (float)ResidDropout,
         InitializerRange = (float)(InitializerRange ?? 0.55 / Math.Sqrt(HiddenSize)),
     };

@@ -75,6 +75,7 @@ internal sealed class RecipeBinder(string path, bool settable)
             return text is not null && names.TryGetValue(text, out var name) ? Enum.Parse(type, name) : throw Wrong(node, key, $"one of {string.Join(", ", names.Keys)}");
         }
         if (type == typeof(string)) return string.IsNullOrEmpty(text) || IsNull(node) ? throw Wrong(node, key, "a text") : text;
+        if (type == typeof(bool)) return text is "true" or "false" ? text == "true" : throw Wrong(node, key, "true or false");
         if (type == typeof(int)) return int.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out var x) ? x : throw Wrong(node, key, "a whole number such as 400");
         if (type == typeof(ulong)) return ulong.TryParse(text, NumberStyles.None, invariant, out var x) ? x : throw Wrong(node, key, "a whole number from 0 up");
         if (type == typeof(bool)) return text switch { "true" => true, "false" => false, _ => throw Wrong(node, key, "true or false") };
