@@ -95,6 +95,24 @@ public sealed class MicroBatchTests
         Assert.Equal(gradients[0], gradients[2]);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void Activations_computed_again_give_the_same_gradient_bit_for_bit(int layers)
+    {
+        var gradients = new[] { false, true }.Select(again =>
+        {
+            using var model = Decoder.Create(Config with { NumHiddenLayers = layers, ResidDropout = 0.2f }, 3, WorkerPool.Shared);
+            model.ActivationCheckpointing = again;
+            LanguageModelTraining.Accumulate(model, Sequences, Indices, 100, micro => (ulong)micro);
+            LanguageModelTraining.Measure(model, Sequences, 100);
+            LanguageModelTraining.Accumulate(model, Sequences, Indices, 1000, micro => (ulong)micro);
+            return model.Parameters.Gradients.ToArray();
+        }).ToList();
+        Assert.Equal(gradients[0], gradients[1]);
+    }
+
     private static int[] Indices => [.. Enumerable.Range(0, 8)];
 
     private static int[] Ids(int seed, int count) => [.. Enumerable.Range(0, count).Select(t => (int)(CounterRandom.Hash((ulong)seed, (ulong)t) % 97))];

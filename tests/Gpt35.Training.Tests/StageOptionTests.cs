@@ -78,6 +78,17 @@ public sealed class StageOptionTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.Equal(Weights($"{stage}-ema"), Weights($"{stage}-ema-broken"));
     }
 
+    [Theory]
+    [InlineData("pretrain")]
+    [InlineData("sft")]
+    [InlineData("reward")]
+    [InlineData("ppo")]
+    public void Recomputed_activations_train_to_the_same_weights(string stage)
+    {
+        Run(stage, $"{stage}-recomputed", new Measured(0) { Recompute = true });
+        Assert.Equal(Weights(stage), Weights($"{stage}-recomputed"));
+    }
+
     [Fact]
     public void A_run_without_outliers_is_the_same_with_the_guard_on()
     {
@@ -132,6 +143,7 @@ public sealed class StageOptionTests(TinyRun tiny) : IClassFixture<TinyRun>
     private sealed record Measured(int Every)
     {
         public EmaOptions? Ema { get; init; }
+        public bool Recompute { get; init; }
     }
 
     private void Run(string stage, string run, Measured options, Recorder? observer = null, bool resume = false)
@@ -139,10 +151,10 @@ public sealed class StageOptionTests(TinyRun tiny) : IClassFixture<TinyRun>
         var context = tiny.Context(run, resume, observer);
         switch (stage)
         {
-            case "pretrain": Pretraining.Run(tiny.Pretrain with { EvalEvery = options.Every, Ema = options.Ema }, context); break;
-            case "sft": SupervisedFineTuning.Run(tiny.Sft with { EvalEvery = options.Every, Ema = options.Ema }, context); break;
-            case "reward": RewardModeling.Run(tiny.Reward with { EvalEvery = options.Every, Ema = options.Ema }, context); break;
-            default: Ppo.Run(tiny.Ppo with { EvalEvery = options.Every, Ema = options.Ema }, context); break;
+            case "pretrain": Pretraining.Run(tiny.Pretrain with { EvalEvery = options.Every, Ema = options.Ema, ActivationCheckpointing = options.Recompute }, context); break;
+            case "sft": SupervisedFineTuning.Run(tiny.Sft with { EvalEvery = options.Every, Ema = options.Ema, ActivationCheckpointing = options.Recompute }, context); break;
+            case "reward": RewardModeling.Run(tiny.Reward with { EvalEvery = options.Every, Ema = options.Ema, ActivationCheckpointing = options.Recompute }, context); break;
+            default: Ppo.Run(tiny.Ppo with { EvalEvery = options.Every, Ema = options.Ema, ActivationCheckpointing = options.Recompute }, context); break;
         }
     }
 }

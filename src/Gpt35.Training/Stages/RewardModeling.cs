@@ -31,6 +31,7 @@ public static class RewardModeling
         context.Observer.Started("reward", plan.StepCount,
             $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
         recipe.RequireConsistent(heldout.Count);
+        model.ActivationCheckpointing = recipe.ActivationCheckpointing;
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Heldout(), "before");
 
         using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool, context.Ranks, recipe.Ema, recipe.SkipOutliers);
