@@ -126,7 +126,7 @@ internal sealed class RunFolder : IDisposable
             isBest = options.EvalEvery > 0 && (i + 1) % options.EvalEvery == 0 && work.Evaluate is not null && Evaluate(i + 1, options, work, found) && options.KeepBest;
             found["seconds"] = Math.Round(seconds, 4);
             found["tokens_per_second"] = Math.Round(found["tokens"] / seconds, 1);
-            metrics?.WriteLine(JsonFiles.Line(JsonFiles.Row(i + 1, found)));
+            if (metrics is not null) OrSayHowToGoOn(In(MetricsFileName), () => metrics.WriteLine(JsonFiles.Line(JsonFiles.Row(i + 1, found))));
             context.Observer.Step(i + 1, found);
         }
     }
@@ -269,18 +269,27 @@ internal sealed class RunFolder : IDisposable
             StepSeconds = stepSeconds,
             Numbers = new Dictionary<string, double>(Numbers),
         };
-        try
+        OrSayHowToGoOn(path, () =>
         {
             // The lines of the steps before it must not be younger than the checkpoint.
             ((FileStream)metrics!.BaseStream).Flush(flushToDisk: true);
             Checkpoint.Write(checkpoints, state, save, options.Keep, options.KeepBest && Numbers.TryGetValue(BestStep, out var best) ? (int)best : null);
+        });
+        context.Observer.Note($"Saved {path}.");
+        return path;
+    }
+
+    /// <exception cref="IOException">The disk is full or fails.</exception>
+    private static void OrSayHowToGoOn(string path, Action write)
+    {
+        try
+        {
+            write();
         }
         catch (IOException e)
         {
-            throw new IOException($"{path}: the checkpoint cannot be written: {e.Message} Any checkpoint before it is whole; make room and go on with --resume.", e);
+            throw new IOException($"{path}: cannot be written: {e.Message.TrimEnd('.')}. The checkpoints before are whole; make room and go on with --resume.", e);
         }
-        context.Observer.Note($"Saved {path}.");
-        return path;
     }
 
     /// <summary>Measures, remembers the best figure and how long ago it was, and says whether this is the best one.</summary>
