@@ -33,7 +33,11 @@ public sealed unsafe partial class Decoder
             for (var j = 0; j < d; j++) to[j] += from[j];
         }
         for (var layer = blocks.Length - 1; layer >= 0; layer--)
-            BackwardBlock(layer, layer == 0 ? embedded.Pointer : saved[layer - 1].Output, dx, batch);
+        {
+            BackwardBlock(layer, InputOf(layer, batch), dx, batch);
+            // An adapter's gradients lie elsewhere; they are complete when the pass is.
+            if (adapter is null) Parameters.GradientsComplete?.Invoke(blocks[layer].Norm1Scale);
+        }
 
         if (adapter is not null) return;                    // nothing below the blocks is trained
         ApplyDropout(dx, (long)tokens * d, lastRequest, place: 0);
@@ -42,12 +46,21 @@ public sealed unsafe partial class Decoder
                 Gradient(OffsetOf(DecoderLayout.TokenEmbedding)), Gradient(OffsetOf(DecoderLayout.PositionEmbedding)));
     }
 
+    /// <summary>The residual stream that entered a block, with the block's activations in place: kept since the forward pass, or computed again.</summary>
+    private float* InputOf(int layer, TokenBatch batch)
+    {
+        if (!ActivationCheckpointing) return layer == 0 ? embedded.Pointer : saved[layer - 1].Output;
+        // Those of the last block are still there.
+        if (layer < blocks.Length - 1) ForwardBlock(layer, inputs[layer].Pointer, batch, lastRequest with { ForBackward = false });
+        return inputs[layer].Pointer;
+    }
+
     /// <summary>Turns <paramref name="dx"/>, the gradient of the block's output, into the gradient of its input <paramref name="x"/>, (T, D).</summary>
     private void BackwardBlock(int layer, float* x, float* dx, TokenBatch batch)
     {
         int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        var a = saved[layer];
+        var a = ActivationsOf(layer, last: true);
         var dNorm = normGradient.Reserve((long)tokens * Math.Max(d, width));
         var dWide = wideGradient.Reserve((long)tokens * Math.Max(UpWidth, QkvWidth));
 

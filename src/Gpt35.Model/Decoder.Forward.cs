@@ -8,6 +8,7 @@ public sealed unsafe partial class Decoder
     private const int LogitChunkFloats = 1 << 20;
 
     private readonly BlockActivations[] saved;
+    private readonly GrowingBuffer[] inputs;             // of each block, (T, D); only where activations are recomputed
     private readonly GrowingBuffer embedded = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
@@ -80,8 +81,8 @@ public sealed unsafe partial class Decoder
     private float* ForwardBlock(int layer, float* x, TokenBatch batch, ForwardRequest what)
     {
         var tokens = batch.TokenCount;
-        // Without a backward pass to come, two sets of buffers take turns; two, because a block reads its predecessor's output.
-        var a = saved[what.ForBackward ? layer : layer & 1];
+        if (what.ForBackward && ActivationCheckpointing) KeepInput(layer, x, (long)tokens * Config.HiddenSize);
+        var a = ActivationsOf(layer, what.ForBackward);
         a.Reserve(Config, tokens);
         ProjectQkv(layer, x, tokens, a);
         Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
@@ -90,6 +91,12 @@ public sealed unsafe partial class Decoder
         ProjectAttended(layer, x, tokens, a, what);
         return FeedForward(layer, tokens, a, what);
     }
+
+    /// <summary>Where a block's activations are. Those that need not last take turns in two sets of buffers; two, because a block reads its predecessor's output.</summary>
+    private BlockActivations ActivationsOf(int layer, bool last) => saved[last && !ActivationCheckpointing ? layer : layer & 1];
+
+    private void KeepInput(int layer, float* x, long count) =>
+        Buffer.MemoryCopy(x, inputs[layer].Reserve(count), count * sizeof(float), count * sizeof(float));
 
     /// <summary>Queries, keys and values of norm(x).</summary>
     private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a)

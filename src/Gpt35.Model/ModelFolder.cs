@@ -61,6 +61,7 @@ public sealed class ModelFolder : IDisposable
     /// <summary>Reads config.json and gpt35.json only; a folder without the latter, as a downloaded model is, holds a base model.</summary>
     public static (ModelConfig Config, ModelCard Card) LoadCard(string path)
     {
+        AtomicFolder.Restore(path);
         if (!Directory.Exists(path))
             throw new DirectoryNotFoundException($"{path}: no such folder; expected a model folder with {HuggingFaceConfig.FileName}, {SafetensorsFile.WeightsName} and tokenizer.json.");
         var adapted = AdapterFolder.IsOne(path);

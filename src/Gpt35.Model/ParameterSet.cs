@@ -43,6 +43,9 @@ public sealed unsafe class ParameterSet : IDisposable
     public float* ValuePointer => values.Pointer;
     public float* GradientPointer => GradientBuffer.Pointer;
 
+    /// <summary>Told during a backward pass: from this offset of the flat buffer to its end, the pass adds nothing more. Null when nobody waits for it.</summary>
+    public Action<long>? GradientsComplete { get; set; }
+
     /// <exception cref="KeyNotFoundException">No parameter has this name.</exception>
     public Parameter this[string name] => byName[name];
 

@@ -27,24 +27,35 @@ internal static class StageVerb
             var path = RecipePath.Find(parsed.GetRequiredValue(recipe));
             var folder = parsed.GetRequiredValue(output);
             var resuming = parsed.GetValue(resume);
-            var loaded = RecipeFile.Load<TRecipe>(path, [.. parsed.GetValue(set) ?? [], .. Override(backend), .. Override(dtype)]);
-            if (!resuming) OutputFolder.RequireEmpty(folder, "Choose another --out, or go on with an interrupted run with --resume.");
-            using var pool = Session.OpenPool(parsed);
+            var ranks = Ranks.Join();
             try
             {
+                var loaded = RecipeFile.Load<TRecipe>(path, [.. parsed.GetValue(set) ?? [], .. Override(backend), .. Override(dtype)]);
+                if (!resuming && ranks.IsFirst) OutputFolder.RequireEmpty(folder, "Choose another --out, or go on with an interrupted run with --resume.");
+                using var pool = Session.OpenPool(parsed, ranks.DefaultThreads());
                 RunDisplay.Show(session, parsed, parsed.GetValue(json), observer => run(loaded, new StageContext
                 {
                     RunFolder = folder,
                     Resume = resuming,
                     Pool = pool,
                     Observer = observer,
+                    Ranks = ranks,
                     Cancel = session.Cancel,
-                }));
+                }), speaks: ranks.IsFirst);
             }
             catch (OperationCanceledException)
             {
+                ranks.Leave();
                 throw new StoppedException($"Stopped; the state is saved in {folder}.\nGo on with the same command and --resume.");
             }
+            catch (Exception) when (!ranks.IsFirst)
+            {
+                // What is wrong here is most likely wrong everywhere. The first rank says so and ends, and mpirun then tells this one to.
+                if (session.Cancel.WaitHandle.WaitOne(TimeSpan.FromSeconds(10))) return ExitCode.UserInput;
+                session.Error.WriteLine($"Rank {ranks.Rank} of {ranks.Count}, on {Environment.MachineName}:");
+                throw;
+            }
+            ranks.Leave();
             return ExitCode.Done;
 
             // The same as --set, so that the run folder's recipe tells what was computed with.

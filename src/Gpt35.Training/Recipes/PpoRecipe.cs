@@ -19,7 +19,7 @@ public sealed record PtxOptions
 }
 
 /// <summary>PPO against a reward model. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.4) unless noted.</summary>
-public sealed record PpoRecipe
+public sealed record PpoRecipe : StageOptions
 {
     /// <summary>Fixes prompts, rollouts and minibatches.</summary>
     public ulong Seed { get; init; } = 1;
@@ -121,8 +121,4 @@ public sealed record PpoRecipe
 
     /// <summary>The value network's optimizer; its schedule counts rounds.</summary>
     public required OptimizerOptions ValueOptimizer { get; init; }
-
-    /// <summary>Save the state every so many rounds; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

@@ -152,7 +152,7 @@ public sealed record FimOptions
 }
 
 /// <summary>Pre-training: next-token prediction on text, from random weights.</summary>
-public sealed record PretrainRecipe
+public sealed record PretrainRecipe : StageOptions
 {
     /// <summary>Fixes initial weights, order of documents, dropout and samples.</summary>
     public ulong Seed { get; init; } = 1;
@@ -185,12 +185,4 @@ public sealed record PretrainRecipe
     public required int Steps { get; init; }
 
     public required OptimizerOptions Optimizer { get; init; }
-
-    /// <summary>Measure the held-out loss every so many steps besides before and after; 0 does not.</summary>
-    [Range(0, int.MaxValue)]
-    public int EvalEvery { get; init; }
-
-    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

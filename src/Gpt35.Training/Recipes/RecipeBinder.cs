@@ -81,6 +81,7 @@ internal sealed class RecipeBinder(string path, bool settable)
         if (type == typeof(bool)) return text is "true" or "false" ? text == "true" : throw Wrong(node, key, "true or false");
         if (type == typeof(int)) return int.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out var x) ? x : throw Wrong(node, key, "a whole number such as 400");
         if (type == typeof(ulong)) return ulong.TryParse(text, NumberStyles.None, invariant, out var x) ? x : throw Wrong(node, key, "a whole number from 0 up");
+        if (type == typeof(bool)) return text switch { "true" => true, "false" => false, _ => throw Wrong(node, key, "true or false") };
         if (type == typeof(double))
             return double.TryParse(text, NumberStyles.Float, invariant, out var x) && double.IsFinite(x) ? x : throw Wrong(node, key, "a number such as 0.001");
         throw new NotSupportedException($"A recipe cannot hold a {type}.");

@@ -4,7 +4,7 @@ using Gpt35.Model;
 namespace Gpt35.Training;
 
 /// <summary>Reward model from rankings. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.2) unless noted.</summary>
-public sealed record RewardRecipe
+public sealed record RewardRecipe : StageOptions
 {
     /// <summary>Fixes the initial head and the order of prompts.</summary>
     public ulong Seed { get; init; } = 1;
@@ -40,12 +40,4 @@ public sealed record RewardRecipe
     public int Epochs { get; init; } = 1;
 
     public required OptimizerOptions Optimizer { get; init; }
-
-    /// <summary>Measure held-out loss and accuracy every so many steps besides before and after; 0 does not.</summary>
-    [Range(0, int.MaxValue)]
-    public int EvalEvery { get; init; }
-
-    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

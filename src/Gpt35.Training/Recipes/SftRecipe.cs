@@ -15,7 +15,7 @@ public sealed record TextMixOptions
 }
 
 /// <summary>Supervised fine-tuning on demonstrations, loss on the assistant's turns only. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.1) unless noted.</summary>
-public sealed record SftRecipe
+public sealed record SftRecipe : StageOptions
 {
     /// <summary>Fixes order of examples, dropout and samples.</summary>
     public ulong Seed { get; init; } = 1;
@@ -52,12 +52,4 @@ public sealed record SftRecipe
     public double? ResidDropout { get; init; }
 
     public required OptimizerOptions Optimizer { get; init; }
-
-    /// <summary>Measure the held-out loss every so many steps besides before and after; 0 does not.</summary>
-    [Range(0, int.MaxValue)]
-    public int EvalEvery { get; init; }
-
-    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

@@ -32,8 +32,8 @@ internal sealed class PpoModels : IDisposable
         Value = checkpoint is null ? StageModels.Trainee(Reward, recipe.RewardModel, recipe.Lora, 1, recipe.Seed)
             : ModelFolder.Load(ValueFolder(checkpoint), pool, StageModels.BaseOf(rewardFolder, recipe.RewardModel)).Model;
         (TrainedPolicy, TrainedValue, ScoringReference, ScoringReward) = (On(Policy), On(Value), On(Reference), On(Reward));
-        PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool);
-        ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool);
+        PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool, run.Context.Ranks, recipe.Ema, recipe.SkipOutliers);
+        ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool, run.Context.Ranks, outliers: recipe.SkipOutliers);
         if (checkpoint is null) return;
         Checkpoint.LoadOptimizer(checkpoint, PolicyOptimizer);
         Checkpoint.LoadOptimizer(ValueFolder(checkpoint), ValueOptimizer);
@@ -60,14 +60,17 @@ internal sealed class PpoModels : IDisposable
     /// <summary>Longest sequence that every model can read.</summary>
     public int Context => Math.Min(Reference.Config.MaxPositionEmbeddings, Reward.Config.MaxPositionEmbeddings);
 
-    /// <summary>Writes policy and value network with their optimizers.</summary>
-    public void SaveCheckpoint(string folder)
+    /// <summary>Writes policy and value network with their optimizers; see <see cref="Checkpoint.SaveModel"/>.</summary>
+    public void SaveCheckpoint(string? folder)
     {
         Checkpoint.SaveModel(folder, Policy, Tokenizer, Card, PolicyOptimizer);
-        Checkpoint.SaveModel(ValueFolder(folder), Value, Tokenizer, Card with { Stage = "value" }, ValueOptimizer);
+        Checkpoint.SaveModel(folder is null ? null : ValueFolder(folder), Value, Tokenizer, Card with { Stage = "value" }, ValueOptimizer);
     }
 
-    public void SavePolicy(string folder) => ModelFolder.Save(folder, Policy, Tokenizer, Card);
+    public void SavePolicy() => run.SaveModel(Policy, Tokenizer, () => Card, PolicyOptimizer, recipe);
+
+    /// <summary>Takes the policy back to a checkpoint.</summary>
+    public void LoadPolicy(string folder) => Checkpoint.LoadModel(folder, Policy, PolicyOptimizer, run.Context.Pool);
 
     public void Dispose()
     {

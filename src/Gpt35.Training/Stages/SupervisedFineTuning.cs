@@ -13,7 +13,7 @@ public static class SupervisedFineTuning
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(SftRecipe recipe, StageContext context)
     {
-        var run = RunFolder.Open(context, "sft", recipe);
+        using var run = RunFolder.Open(context, "sft", recipe);
         using var start = Start(recipe, run, context.Pool);
         var (model, tokenizer) = (start.Model, start.Tokenizer);
         var format = ChatFormatFile.Find(recipe.ChatFormat);
@@ -30,7 +30,7 @@ public static class SupervisedFineTuning
         using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool);
         context.Observer.Started("sft", plan.StepCount, $"{StageModels.Size(model)}, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
 
-        new LanguageModelTraining
+        var steps = new LanguageModelTraining
         {
             Run = run,
             Model = trained,
@@ -42,8 +42,7 @@ public static class SupervisedFineTuning
             MicroTokens = recipe.Batch.MicroTokens,
             Optimizer = recipe.Optimizer,
             Seed = recipe.Seed,
-            EvalEvery = recipe.EvalEvery,
-            CheckpointEvery = recipe.CheckpointEvery,
+            Options = recipe,
         }.Go();
 
         run.Numbers["train_demonstrations"] = demonstrations;
@@ -56,7 +55,7 @@ public static class SupervisedFineTuning
             MaxTokens = window / 4,
             StopTokens = [format.EndOfTurn(tokenizer)],
         }));
-        return run.Finish(plan.StepCount, heldout.Count == 0
+        return run.Finish(steps, heldout.Count == 0
             ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
             : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per answer token.");
     }
