@@ -168,17 +168,27 @@ public sealed class GgufTests : FormatTests
     }
 
     [Fact]
-    public void A_shorter_context_takes_the_first_positions_and_a_longer_one_needs_rotary_ones()
+    public void Another_context_cuts_or_interpolates_learned_positions_and_stretches_rotary_ones()
     {
         var gpt2 = SaveFolder(Gpt2, "gpt2");
+        var rows = Positions(gpt2);                                          // (12, 32)
         Convert(gpt2, At("short"), ModelFormat.HuggingFace, context: 5);
-        using var whole = ModelFolder.Load(gpt2, WorkerPool.Shared);
-        using var cut = ModelFolder.Load(At("short"), WorkerPool.Shared);
-        Assert.Equal(whole.Model.Parameters.ValuesOf(whole.Model.Parameters["wpe.weight"])[..(5 * 32)].ToArray(), cut.Model.Parameters.ValuesOf(cut.Model.Parameters["wpe.weight"]).ToArray());
-        Assert.Contains("learned", Assert.Throws<InvalidDataException>(() => Convert(gpt2, At("long"), ModelFormat.HuggingFace, context: 13)).Message);
-        Convert(SaveFolder(Llama, "llama"), At("llama.gguf"), ModelFormat.Gguf, context: 100);
+        Assert.Equal(rows[..(5 * 32)], Positions(At("short")));
+        Convert(gpt2, At("long"), ModelFormat.HuggingFace, context: 23);     // a row between each two
+        var longer = Positions(At("long"));
+        Assert.Equal(rows[32..64], longer[64..96]);
+        for (var j = 0; j < 32; j++) Assert.Equal((rows[32 + j] + rows[64 + j]) / 2, longer[96 + j], 1e-6f);
+
+        Convert(SaveFolder(Llama, "llama"), At("llama.gguf"), ModelFormat.Gguf, context: 24);
         using var llama = StoredModel.Open(At("llama.gguf"));
-        Assert.Equal(100, llama.Config.MaxPositionEmbeddings);
+        Assert.Equal((24, RopeType.Yarn, 2.0, 12), (llama.Config.MaxPositionEmbeddings, llama.Config.RopeScaling!.RopeType, llama.Config.RopeScaling.Factor, llama.Config.RopeScaling.OriginalMaxPositionEmbeddings));
+        Assert.Contains("stretched already", Assert.Throws<InvalidDataException>(() => ModelExport.Write(llama, At("more"), ModelFormat.HuggingFace, TensorType.F32, context: 48)).Message);
+    }
+
+    private static float[] Positions(string folder)
+    {
+        using var loaded = ModelFolder.Load(folder, WorkerPool.Shared);
+        return loaded.Model.Parameters.ValuesOf(loaded.Model.Parameters["wpe.weight"]).ToArray();
     }
 
     private sealed class Bytes
