@@ -33,7 +33,12 @@ public static class ModelExport
         var metadata = GgufModel.Write(path, config, model.Card, type);
         GgufTokenizer.Write(metadata, model.Tokenizer, config.VocabSize, model.Card.EndOfTurn, chatTemplate);
         var parts = ModelFamilies.WhyNotGpt2(config) is null ? TensorNames.GgufGpt2(config) : TensorNames.GgufLlama(config);
-        WholeFile.Write(path, stream => GgufWriter.Write(stream, metadata, parts, type, (parameter, values) => Read(model, parameter, values)));
+        if (GgufRope.FactorPart(config) is { } factors) parts = [.. parts, factors];
+        WholeFile.Write(path, stream => GgufWriter.Write(stream, metadata, parts, type, (parameter, values) =>
+        {
+            if (parameter.Name == GgufRope.FactorTensor) GgufRope.Factors(config, values);
+            else Read(model, parameter, values);
+        }));
     }
 
     /// <summary>

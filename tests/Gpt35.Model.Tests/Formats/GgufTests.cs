@@ -88,6 +88,7 @@ public sealed class GgufTests : FormatTests
     [InlineData("llama, tied, biases")]
     [InlineData("llama, wide heads, linear")]
     [InlineData("llama, yarn")]
+    [InlineData("llama 3.1")]
     [InlineData("mistral")]
     public void A_model_comes_back_bit_for_bit(string name)
     {
@@ -139,11 +140,29 @@ public sealed class GgufTests : FormatTests
         }
     }
 
+    [Fact]
+    public void Llama_3_1s_scaling_is_recognised_by_its_factors()
+    {
+        // As converters of llama.cpp write it: the factors alone. By hand: short waves stay, long ones are stretched by 8.
+        var config = Llama with { RopeScaling = new RopeScaling { RopeType = RopeType.Llama3, Factor = 8, OriginalMaxPositionEmbeddings = 8192, LowFreqFactor = 1, HighFreqFactor = 4 } };
+        var factors = new float[4];
+        GgufRope.Factors(config.Resolved(), factors);
+        Assert.Equal((1f, 8f), (factors[0], factors[3]));                    // wavelengths 6.3 and 118,000 of 8192
+        Convert(SaveFolder(config), At("m.gguf"), ModelFormat.Gguf);
+        using var file = GgufFile.Open(At("m.gguf"));
+        var others = new GgufMetadata("m.gguf");
+        foreach (var (key, value) in file.Metadata.All.Where(pair => !pair.Key.StartsWith("gpt35.rope", StringComparison.Ordinal))) others.Add(key, value);
+        var parts = TensorNames.GgufLlama(config).Append(GgufRope.FactorPart(config.Resolved())!).ToArray();
+        using (var stream = File.Create(At("others.gguf")))
+            GgufWriter.Write(stream, others, parts, TensorType.F32, (parameter, values) => { if (parameter.Name == GgufRope.FactorTensor) GgufRope.Factors(config.Resolved(), values); });
+        using var stored = StoredModel.Open(At("others.gguf"));
+        Assert.Equal(config.Resolved(), stored.Config);
+    }
+
     [Theory]
     [InlineData("gpt2, exact gelu, untied", "GELU")]
     [InlineData("gpt2 with a scalar head", "scalar head")]
     [InlineData("a mix", "LayerNorm")]
-    [InlineData("llama 3.1", "Llama 3.1")]
     public void What_llama_cpp_would_run_otherwise_is_refused(string name, string named)
     {
         var folder = SaveFolder(Models[name]);
