@@ -17,7 +17,7 @@ internal static class ConvertVerb
         var dtype = new Option<string?>("--dtype") { Description = "Type of the weights; q8_0 and q4_0 in GGUF only. Default: that of IN." };
         dtype.AcceptOnlyFromAmong([.. Types.Select(Name)]);
         var tokenizer = new Option<string?>("--tokenizer") { Description = "Tokenizer, where IN holds none or another is wanted: tokenizer.json, tokenizer.model, a llama2.c tokenizer, or a folder." };
-        var context = new Option<int?>("--context") { Description = "Context that the model will say it has." }.AtLeast(1);
+        var context = new Option<int?>("--context") { Description = "Another context: learned positions are cut or interpolated, rotary ones stretched by YaRN." }.AtLeast(1);
         var command = new Command("convert", "Convert a model between Hugging Face folders, GGUF and llama2.c.") { input, output, to, dtype, tokenizer, context };
         command.SetAction(parsed =>
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using Gpt35.Tokenization;
 
 namespace Gpt35.Model;
@@ -19,7 +20,9 @@ internal static class HuggingFaceConfig
     {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            var content = File.ReadAllBytes(path);
+            if (!Utf8.IsValid(content)) throw new InvalidDataException("is no UTF-8; expected JSON. The file is damaged; fetch it again.");
+            using var document = JsonDocument.Parse(content);
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidDataException("found no JSON object; expected a model's configuration.");
             var config = Read(path, document.RootElement);
             config.Validate();
@@ -28,6 +31,11 @@ internal static class HuggingFaceConfig
         catch (JsonException e)
         {
             throw new InvalidDataException($"{path}:{(e.LineNumber ?? 0) + 1}: {e.Message}", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // What the library throws for escapes that are no text, such as half a surrogate pair.
+            throw new InvalidDataException($"{path}: {e.Message}", e);
         }
         catch (InvalidDataException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
         {

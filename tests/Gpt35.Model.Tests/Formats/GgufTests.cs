@@ -88,6 +88,7 @@ public sealed class GgufTests : FormatTests
     [InlineData("llama, tied, biases")]
     [InlineData("llama, wide heads, linear")]
     [InlineData("llama, yarn")]
+    [InlineData("llama 3.1")]
     [InlineData("mistral")]
     public void A_model_comes_back_bit_for_bit(string name)
     {
@@ -139,11 +140,29 @@ public sealed class GgufTests : FormatTests
         }
     }
 
+    [Fact]
+    public void Llama_3_1s_scaling_is_recognised_by_its_factors()
+    {
+        // As converters of llama.cpp write it: the factors alone. By hand: short waves stay, long ones are stretched by 8.
+        var config = Llama with { RopeScaling = new RopeScaling { RopeType = RopeType.Llama3, Factor = 8, OriginalMaxPositionEmbeddings = 8192, LowFreqFactor = 1, HighFreqFactor = 4 } };
+        var factors = new float[4];
+        GgufRope.Factors(config.Resolved(), factors);
+        Assert.Equal((1f, 8f), (factors[0], factors[3]));                    // wavelengths 6.3 and 118,000 of 8192
+        Convert(SaveFolder(config), At("m.gguf"), ModelFormat.Gguf);
+        using var file = GgufFile.Open(At("m.gguf"));
+        var others = new GgufMetadata("m.gguf");
+        foreach (var (key, value) in file.Metadata.All.Where(pair => !pair.Key.StartsWith("gpt35.rope", StringComparison.Ordinal))) others.Add(key, value);
+        var parts = TensorNames.GgufLlama(config).Append(GgufRope.FactorPart(config.Resolved())!).ToArray();
+        using (var stream = File.Create(At("others.gguf")))
+            GgufWriter.Write(stream, others, parts, TensorType.F32, (parameter, values) => { if (parameter.Name == GgufRope.FactorTensor) GgufRope.Factors(config.Resolved(), values); });
+        using var stored = StoredModel.Open(At("others.gguf"));
+        Assert.Equal(config.Resolved(), stored.Config);
+    }
+
     [Theory]
     [InlineData("gpt2, exact gelu, untied", "GELU")]
     [InlineData("gpt2 with a scalar head", "scalar head")]
     [InlineData("a mix", "LayerNorm")]
-    [InlineData("llama 3.1", "Llama 3.1")]
     public void What_llama_cpp_would_run_otherwise_is_refused(string name, string named)
     {
         var folder = SaveFolder(Models[name]);
@@ -168,17 +187,27 @@ public sealed class GgufTests : FormatTests
     }
 
     [Fact]
-    public void A_shorter_context_takes_the_first_positions_and_a_longer_one_needs_rotary_ones()
+    public void Another_context_cuts_or_interpolates_learned_positions_and_stretches_rotary_ones()
     {
         var gpt2 = SaveFolder(Gpt2, "gpt2");
+        var rows = Positions(gpt2);                                          // (12, 32)
         Convert(gpt2, At("short"), ModelFormat.HuggingFace, context: 5);
-        using var whole = ModelFolder.Load(gpt2, WorkerPool.Shared);
-        using var cut = ModelFolder.Load(At("short"), WorkerPool.Shared);
-        Assert.Equal(whole.Model.Parameters.ValuesOf(whole.Model.Parameters["wpe.weight"])[..(5 * 32)].ToArray(), cut.Model.Parameters.ValuesOf(cut.Model.Parameters["wpe.weight"]).ToArray());
-        Assert.Contains("learned", Assert.Throws<InvalidDataException>(() => Convert(gpt2, At("long"), ModelFormat.HuggingFace, context: 13)).Message);
-        Convert(SaveFolder(Llama, "llama"), At("llama.gguf"), ModelFormat.Gguf, context: 100);
+        Assert.Equal(rows[..(5 * 32)], Positions(At("short")));
+        Convert(gpt2, At("long"), ModelFormat.HuggingFace, context: 23);     // a row between each two
+        var longer = Positions(At("long"));
+        Assert.Equal(rows[32..64], longer[64..96]);
+        for (var j = 0; j < 32; j++) Assert.Equal((rows[32 + j] + rows[64 + j]) / 2, longer[96 + j], 1e-6f);
+
+        Convert(SaveFolder(Llama, "llama"), At("llama.gguf"), ModelFormat.Gguf, context: 24);
         using var llama = StoredModel.Open(At("llama.gguf"));
-        Assert.Equal(100, llama.Config.MaxPositionEmbeddings);
+        Assert.Equal((24, RopeType.Yarn, 2.0, 12), (llama.Config.MaxPositionEmbeddings, llama.Config.RopeScaling!.RopeType, llama.Config.RopeScaling.Factor, llama.Config.RopeScaling.OriginalMaxPositionEmbeddings));
+        Assert.Contains("stretched already", Assert.Throws<InvalidDataException>(() => ModelExport.Write(llama, At("more"), ModelFormat.HuggingFace, TensorType.F32, context: 48)).Message);
+    }
+
+    private static float[] Positions(string folder)
+    {
+        using var loaded = ModelFolder.Load(folder, WorkerPool.Shared);
+        return loaded.Model.Parameters.ValuesOf(loaded.Model.Parameters["wpe.weight"]).ToArray();
     }
 
     private sealed class Bytes

@@ -118,6 +118,8 @@ public sealed class HuggingFaceFolderTests : FormatTests
     [InlineData("\"model_type\": \"llama\", \"hidden_size\": 32, \"vocab_size\": 9, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 8, \"rope_scaling\": {\"type\": \"dynamic\"}", "dynamic")]
     [InlineData("\"model_type\": \"llama\", \"hidden_size\": 32, \"vocab_size\": 9, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 8, \"hidden_act\": \"relu\"", "relu")]
     [InlineData("\"model_type\": \"gpt35\"", "vocab_size")]
+    [InlineData("\"model_type\": \"\\ud800\"", "model_type")]
+    [InlineData("\"\\ud800\": 3, \"model_type\": \"gpt35\", \"hidden_act\": \"\\ud800\"", "config.json")]
     [InlineData("\"model_type\": \"gpt2\", \"vocab_size\": \"many\"", "n_embd")]
     public void A_configuration_that_is_not_computed_here_is_refused(string json, string named)
     {
@@ -125,6 +127,13 @@ public sealed class HuggingFaceFolderTests : FormatTests
         var message = Assert.Throws<InvalidDataException>(() => HuggingFaceConfig.Read(At("config.json"))).Message;
         Assert.StartsWith(At("config.json"), message);
         Assert.Contains(named, message);
+    }
+
+    [Fact]
+    public void A_configuration_that_is_no_text_is_refused()
+    {
+        File.WriteAllBytes(At("config.json"), [.. "{ \"model_type\": \"a"u8, 0xBF, .. "\" }"u8]);
+        Assert.Contains("UTF-8", Assert.Throws<InvalidDataException>(() => HuggingFaceConfig.Read(At("config.json"))).Message);
     }
 
     [Theory]

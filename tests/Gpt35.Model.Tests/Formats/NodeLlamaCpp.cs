@@ -15,6 +15,7 @@ internal static class NodeLlamaCpp
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
     private static readonly TimeSpan InstallLimit = TimeSpan.FromMinutes(2), RunLimit = TimeSpan.FromMinutes(2);
+    private const string TooSlow = "it took too long";
     private static readonly Lock Installing = new();
     private static string? whyNot;                                          // one attempt for each run of the tests
     private static readonly string Source = Path.Combine(AppContext.BaseDirectory, "Formats", "llama-cpp");
@@ -42,6 +43,8 @@ internal static class NodeLlamaCpp
         try
         {
             var (output, why) = Start(folder, RunLimit, "node", "greedy.mjs", file);
+            // On a machine that is busy with other things llama.cpp can take minutes for what takes seconds; that says nothing about our files.
+            if (why == TooSlow) Assert.Skip($"llama.cpp took longer than {RunLimit.TotalSeconds} s.");
             Assert.True(output is not null, why);
             return JsonSerializer.Deserialize<Result[]>(output.Trim().Split('\n')[^1], Json)!;
         }
@@ -83,7 +86,7 @@ internal static class NodeLlamaCpp
             if (!process.WaitForExit(limit))
             {
                 process.Kill(entireProcessTree: true);
-                return (null, $"{program} took longer than {limit.TotalSeconds} s");
+                return (null, TooSlow);
             }
             return process.ExitCode == 0 ? (output.Result, "") : (null, $"{program} ended with {process.ExitCode}: {error.Result.Trim()}");
         }
