@@ -123,6 +123,26 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void Rankings_of_the_same_answers_by_several_labellers_are_one_prompt()
+    {
+        using var folder = ModelFolder.Load(tiny.ModelOf("reward"), WorkerPool.Shared);
+        Message[] asked = [Message.User("b a")], other = [Message.User("a b")];
+        Ranking[] rankings =
+        [
+            new(asked, ["a b", "b b", "a b"], [1, 2, 1]), new(other, ["a b", "b b", "a b"], [1, 2, 1]),
+            new(asked, ["a b", "b b", "a b"], [2, 1, 2]), new(asked, ["a b", "b b", "a b"], [1, 1, 1]),
+        ];
+        var notes = new List<string>();
+        var prompts = RankedPrompt.Render(rankings, ChatFormat.ByName(folder.Card.ChatFormat!), folder.Tokenizer, folder.Model.Config.MaxPositionEmbeddings, "training", notes.Add);
+        Assert.Equal(2, prompts.Count);
+        Assert.Equal(2, prompts[0].Sequences.Length);                       // what reads the same passes once
+        Assert.Equal([0, 1, 0], prompts[0].Which);
+        Assert.Equal([[1, 2, 1], [2, 1, 2]], prompts[0].Rankings);          // the third decides nothing
+        Assert.Equal([[1, 2, 1]], prompts[1].Rankings);
+        Assert.Contains("1 of 4 training rankings", Assert.Single(notes));
+    }
+
+    [Fact]
     public void The_reward_bias_makes_demonstrations_average_zero()
     {
         using var folder = ModelFolder.Load(tiny.ModelOf("reward"), WorkerPool.Shared);
