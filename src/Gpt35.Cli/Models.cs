@@ -7,7 +7,7 @@ namespace Gpt35.Cli;
 /// <summary>Models named on the command line.</summary>
 internal static class Models
 {
-    /// <summary>Opens a model folder, or the final model of a run folder.</summary>
+    /// <summary>Opens a model folder, the final model of a run folder, or a file of another format: GGUF, or llama2.c's with its tokenizer beside it.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder, or no model in it.</exception>
     public static ModelFolder Open(string path, WorkerPool pool) => ModelFolder.Load(Find(path), pool);
 
@@ -22,13 +22,14 @@ internal static class Models
         throw new InvalidDataException($"{path} is a model of stage '{stage}' that gives scores, not text. Name a model made by pretrain, sft or ppo.");
     }
 
-    /// <summary>The folder that holds config.json: the path itself, or its subfolder model.</summary>
+    /// <summary>The folder that holds config.json: the path itself, or its subfolder model; a file is itself.</summary>
     public static string Find(string path)
     {
+        if (File.Exists(path)) return path;
         foreach (var candidate in (string[])[path, Path.Combine(path, "model")])
             if (File.Exists(Path.Combine(candidate, "config.json"))) return candidate;
         if (!Directory.Exists(path))
-            throw new DirectoryNotFoundException($"{path}: no such folder. Expected a model folder, or the run folder of a stage.");
+            throw new DirectoryNotFoundException($"{path}: no such folder. Expected a model folder, the run folder of a stage, or a .gguf file.");
         throw new DirectoryNotFoundException(Directory.Exists(Path.Combine(path, "checkpoints"))
             ? $"{path} holds no finished model: there are checkpoints, but no {Path.Combine(path, "model")}. Finish the run with --resume, or name a checkpoint."
             : $"{path} holds no model: there is no config.json in it or in its subfolder model.");

@@ -23,5 +23,6 @@ internal static partial class Program
             EvalVerb.Create(session),
             GenerateVerb.Create(session),
             ChatVerb.Create(session),
+            ConvertVerb.Create(session),
         };
 }

@@ -26,12 +26,15 @@ public sealed record ModelCard
     public double RewardBias { get; init; }
 }
 
-/// <summary>A model, its tokenizer and its card, as they lie in a folder: config.json, model.safetensors, tokenizer.json, generation_config.json, gpt35.json.</summary>
+/// <summary>
+/// A model, its tokenizer and its card. As a folder it is one that Hugging Face's libraries read too: config.json, model.safetensors, tokenizer.json,
+/// generation_config.json, and gpt35.json for what those have no place for.
+/// </summary>
 public sealed class ModelFolder : IDisposable
 {
-    private const string ConfigFile = "config.json", WeightsFile = "model.safetensors", GenerationFile = "generation_config.json", CardFile = "gpt35.json";
+    private const string GenerationFile = "generation_config.json", TokenizerFile = "tokenizer_config.json", CardFile = "gpt35.json";
 
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         WriteIndented = true,
@@ -42,74 +45,53 @@ public sealed class ModelFolder : IDisposable
     public required Tokenizer Tokenizer { get; init; }
     public required ModelCard Card { get; init; }
 
-    /// <summary>Reads a model folder.</summary>
+    /// <summary>Reads a model folder, or a file of another format that <see cref="StoredModel.Open"/> knows.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">A file is missing or wrong; the message names it, what was found and what was expected.</exception>
+    /// <exception cref="InvalidDataException">A file is missing or wrong, or the model does not fit into memory; the message names it, what was found and what was expected.</exception>
     public static ModelFolder Load(string path, WorkerPool pool)
     {
-        var (config, card) = LoadCard(path);
-        var weights = Existing(path, WeightsFile);
-        var tokenizer = Tokenizer.Load(path);
-        if (tokenizer.VocabSize > config.VocabSize)
-            throw new InvalidDataException($"{path}: the tokenizer has {tokenizer.VocabSize} ids, config.json a vocab_size of {config.VocabSize}; they belong to different models.");
-        var model = Decoder.CreateEmpty(config, pool);
-        try
-        {
-            Safetensors.Read(weights, model.Parameters);
-            return new ModelFolder { Model = model, Tokenizer = tokenizer, Card = card };
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        using var stored = StoredModel.Open(path);
+        return new ModelFolder { Model = stored.Load(pool), Tokenizer = stored.Tokenizer, Card = stored.Card };
     }
 
-    /// <summary>Reads config.json and gpt35.json only.</summary>
+    /// <summary>Reads config.json and gpt35.json only; a folder without the latter, as a downloaded model is, holds a base model.</summary>
     public static (ModelConfig Config, ModelCard Card) LoadCard(string path)
     {
         if (!Directory.Exists(path))
-            throw new DirectoryNotFoundException($"{path}: no such folder; expected a model folder with {ConfigFile}, {WeightsFile} and tokenizer.json.");
-        var config = Read<ModelConfig>(Existing(path, ConfigFile));
-        try
-        {
-            config.Validate();
-        }
-        catch (InvalidDataException e)
-        {
-            throw new InvalidDataException($"{Path.Combine(path, ConfigFile)}: {e.Message}", e);
-        }
-        return (config, Read<ModelCard>(Existing(path, CardFile)));
+            throw new DirectoryNotFoundException($"{path}: no such folder; expected a model folder with {HuggingFaceConfig.FileName}, {SafetensorsFile.WeightsName} and tokenizer.json.");
+        var config = Path.Combine(path, HuggingFaceConfig.FileName);
+        if (!File.Exists(config))
+            throw new InvalidDataException($"{path}: no {HuggingFaceConfig.FileName}; a model folder has {HuggingFaceConfig.FileName}, {SafetensorsFile.WeightsName} and tokenizer.json. Is this the right folder?");
+        var card = Path.Combine(path, CardFile);
+        return (HuggingFaceConfig.Read(config), File.Exists(card) ? Read<ModelCard>(card) : new ModelCard { Stage = "pretrain" });
     }
 
     /// <summary>Writes into a temporary folder beside <paramref name="path"/>, flushes, and renames it; replaces an existing folder of that name.</summary>
-    public static void Save(string path, ITrainableModel model, Tokenizer tokenizer, ModelCard card) =>
+    public static void Save(string path, ITrainableModel model, Tokenizer tokenizer, ModelCard card) => Save(path, model.Config, tokenizer, card, TensorType.F32, null,
+        (parameter, values) => model.Parameters.ValuesOf(parameter).CopyTo(values));
+
+    /// <param name="path">The folder.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="card">What gpt35.json says.</param>
+    /// <param name="type">Type of all weights: F32, F16 or BF16.</param>
+    /// <param name="chatTemplate">Jinja of its chat format, for other programs; null where there is none.</param>
+    /// <param name="read">Where the weights come from.</param>
+    internal static void Save(string path, ModelConfig config, Tokenizer tokenizer, ModelCard card, TensorType type, string? chatTemplate, ParameterReader read) =>
         AtomicFolder.Write(path, folder =>
         {
-            WriteConfig(Path.Combine(folder, ConfigFile), model.Config);
-            Safetensors.Write(Path.Combine(folder, WeightsFile), model.Parameters);
+            int begin = tokenizer.StartOfText, end = card.EndOfTurn is { } turn ? tokenizer.SpecialTokens[turn] : tokenizer.EndOfText;
+            Write(folder, HuggingFaceConfig.FileName, HuggingFaceConfig.Write(config, type, begin, end));
+            SafetensorsWriter.WriteFolder(folder, TensorNames.HuggingFace(config), type, read);
             tokenizer.Save(folder);
-            var end = card.EndOfTurn is { } turn ? tokenizer.SpecialTokens[turn] : tokenizer.EndOfText;
-            File.WriteAllText(Path.Combine(folder, GenerationFile), new JsonObject { ["bos_token_id"] = tokenizer.EndOfText, ["eos_token_id"] = end }.ToJsonString(Json) + "\n");
-            File.WriteAllText(Path.Combine(folder, CardFile), JsonSerializer.Serialize(card, Json) + "\n");
+            Write(folder, TokenizerFile, HuggingFaceConfig.WriteTokenizer(folder, config, tokenizer, card.EndOfTurn, chatTemplate));
+            Write(folder, GenerationFile, new JsonObject { ["bos_token_id"] = begin, ["eos_token_id"] = end });
+            Write(folder, CardFile, JsonSerializer.SerializeToNode(card, Json)!);
         });
 
     public void Dispose() => Model.Dispose();
 
-    private static void WriteConfig(string path, ModelConfig config)
-    {
-        var json = JsonSerializer.SerializeToNode(config, Json)!.AsObject();
-        json.Insert(0, "model_type", "gpt2");
-        json.Insert(1, "activation_function", "gelu_new");
-        File.WriteAllText(path, json.ToJsonString(Json) + "\n");
-    }
-
-    private static string Existing(string folder, string name)
-    {
-        var path = Path.Combine(folder, name);
-        return File.Exists(path) ? path
-            : throw new InvalidDataException($"{folder}: no {name}; a model folder has {ConfigFile}, {WeightsFile}, tokenizer.json and {CardFile}. Is this the right folder?");
-    }
+    private static void Write(string folder, string name, JsonNode content) => File.WriteAllText(Path.Combine(folder, name), content.ToJsonString(Json) + "\n");
 
     private static T Read<T>(string path)
     {

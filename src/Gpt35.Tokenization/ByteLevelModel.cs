@@ -26,6 +26,9 @@ internal sealed class ByteLevelModel : TokenModel
     public override IReadOnlyDictionary<int, string> SpecialNames => Vocabulary.SpecialNames;
     public override IReadOnlyDictionary<string, int> AddedTokens => Vocabulary.AddedTokens;
 
+    public override int? StartOfText => Find("<|begin_of_text|>");                    // Llama 3
+    public override int? EndOfText => Find("<|end_of_text|>");
+
     public override ReadOnlySpan<byte> BytesOf(int id) => Vocabulary.BytesOf(id);
 
     public override void Encode(ReadOnlySpan<byte> text, ref IdBuffer output)
@@ -37,6 +40,8 @@ internal sealed class ByteLevelModel : TokenModel
             default: Encode<Qwen2Splitter>(text, ref output); break;
         }
     }
+
+    private int? Find(string special) => SpecialTokens.TryGetValue(special, out var id) ? id : null;
 
     private void Encode<TSplitter>(ReadOnlySpan<byte> text, ref IdBuffer output) where TSplitter : struct, ISplitter
     {

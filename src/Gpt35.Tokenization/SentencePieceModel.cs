@@ -37,6 +37,7 @@ internal sealed class SentencePieceModel : TokenModel
     public override IReadOnlyDictionary<string, int> SpecialTokens { get; }
     public override IReadOnlyDictionary<int, string> SpecialNames { get; }
     public override IReadOnlyDictionary<string, int> AddedTokens => ReadOnlyDictionary<string, int>.Empty;
+    public override int? StartOfText => library.BeginningOfSentenceId;
     public override int? EndOfText => library.EndOfSentenceId;
     public override bool AddsSpace => library.AddDummyPrefix;
 
@@ -50,10 +51,16 @@ internal sealed class SentencePieceModel : TokenModel
 
     public void Write(Stream stream) => stream.Write(content);
 
+    /// <exception cref="InvalidDataException">It is no BPE model.</exception>
+    public TokenizerParts ToParts() => SentencePieceFile.Read(content);
+
     /// <exception cref="InvalidDataException">The file is no SentencePiece model.</exception>
-    public static SentencePieceModel Read(string file)
+    public static SentencePieceModel Read(string file) => Read(File.ReadAllBytes(file), file);
+
+    /// <param name="content">The model.</param>
+    /// <param name="file">Where it comes from, for messages.</param>
+    public static SentencePieceModel Read(byte[] content, string file)
     {
-        var content = File.ReadAllBytes(file);
         try
         {
             using var stream = new MemoryStream(content);

@@ -15,6 +15,9 @@ internal abstract class TokenModel
     /// <summary>Tokens that are found in text before anything else, without being special; usually none.</summary>
     public abstract IReadOnlyDictionary<string, int> AddedTokens { get; }
 
+    /// <summary>What begins a document, where that is not what ends one.</summary>
+    public virtual int? StartOfText => null;
+
     /// <summary>What ends a document, where the vocabulary has no <c>&lt;|endoftext|&gt;</c>.</summary>
     public virtual int? EndOfText => null;
 

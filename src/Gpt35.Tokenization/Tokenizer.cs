@@ -39,6 +39,13 @@ public sealed partial class Tokenizer
             $"Its special tokens: {(SpecialTokens.Count == 0 ? "none" : string.Join(", ", SpecialTokens.Keys))}. " +
             "Add it to added_tokens of tokenizer.json with a free id, or train a tokenizer with it.");
 
+    /// <summary>Id that begins a document: <c>&lt;s&gt;</c> of a SentencePiece model, Llama 3's <c>&lt;|begin_of_text|&gt;</c>, and in GPT's vocabularies what ends the one before.</summary>
+    /// <exception cref="InvalidDataException">The vocabulary has no such token.</exception>
+    public int StartOfText => model.StartOfText ?? EndOfText;
+
+    /// <summary>Whether text is encoded as if a space stood before it, as SentencePiece models do.</summary>
+    public bool AddsSpace => model.AddsSpace;
+
     /// <summary>Of a byte-level tokenizer.</summary>
     internal Vocabulary Vocabulary => ((ByteLevelModel)model).Vocabulary;
 

@@ -16,6 +16,13 @@ internal static class TokenizerJson
     /// <exception cref="InvalidDataException">The content is not such a tokenizer.</exception>
     public static Vocabulary Read(ReadOnlyMemory<byte> utf8, string file) => Guard(file, utf8, root => new TokenizerJsonReader(file).Read(root));
 
+    /// <summary>Whether the file says that characters without a token become bytes, as in a SentencePiece model.</summary>
+    public static bool FallsBackToBytes(string file)
+    {
+        ReadOnlySpan<byte> content = File.ReadAllBytes(file);
+        return content.IndexOf("\"byte_fallback\": true"u8) >= 0 || content.IndexOf("\"byte_fallback\":true"u8) >= 0;
+    }
+
     /// <summary>Parses JSON and hands its root over; what is no JSON becomes an error that names the file and the place.</summary>
     public static Vocabulary Guard(string file, ReadOnlyMemory<byte> utf8, Func<JsonElement, Vocabulary> read)
     {

@@ -52,6 +52,34 @@ internal sealed class TokenizerJsonReader(string file)
         return Build(checkedMerges, PreTokenizer.Gpt2, wordsAreTokens: false);
     }
 
+    /// <param name="parts">Of a byte-level tokenizer.</param>
+    public Vocabulary Read(TokenizerParts parts)
+    {
+        if (parts.Kinds.Count != parts.Tokens.Count) throw places.Bad("token types", $"{parts.Kinds.Count} types for {parts.Tokens.Count} tokens", "one for each");
+        for (var id = 0; id < parts.Tokens.Count; id++)
+        {
+            var (token, where) = (parts.Tokens[id], $"token {id}");
+            if (parts.Kinds[id] == TokenKind.Unused) continue;
+            if (token.Length == 0) throw places.Bad(where, "an empty token", "at least one byte");
+            if (parts.Kinds[id] is TokenKind.Control or TokenKind.Unknown) Add(special, token, id, where);
+            else if (parts.Kinds[id] == TokenKind.UserDefined) Add(added, token, id, where);
+            else
+            {
+                RequireSpelled(token, where, "GPT-2's byte alphabet, or the type of a special token");
+                Add(ordinary, token, id, where);
+            }
+        }
+        CheckBytesAndIds("the tokens");
+        var (merges, seen) = (new List<Merge>(parts.Merges.Count), new HashSet<(int, int)>());
+        foreach (var (rank, merge) in parts.Merges.Index())
+        {
+            var where = $"merge {rank}";
+            if (merge.Split(' ') is not [var left, var right]) throw places.Bad(where, Quote(merge), "\"left right\"");
+            AddMerge(left, right, "the tokens", (found, expected) => places.Bad(where, found, expected), merges, seen);
+        }
+        return Build(merges, parts.PreTokenizer, parts.WordsAreTokens);
+    }
+
     private Vocabulary Build(List<Merge> merges, PreTokenizer preTokenizer, bool wordsAreTokens)
     {
         var spellings = new string?[nameOf.Keys.Max() + 1];
@@ -109,11 +137,15 @@ internal sealed class TokenizerJsonReader(string file)
                 continue;
             }
             if (token.Length == 0) throw places.Bad(where, "an empty token", "at least one byte");
-            foreach (var character in token)
-                if (!ByteAlphabet.TryGetByte(character, out _))
-                    throw places.Bad(where, $"the character U+{(int)character:X4}", "GPT-2's byte alphabet, or the token in added_tokens too");
+            RequireSpelled(token, where, "GPT-2's byte alphabet, or the token in added_tokens too");
             Add(ordinary, token, entry.Value, where);
         }
+    }
+
+    private void RequireSpelled(string token, string where, string expected)
+    {
+        foreach (var character in token)
+            if (!ByteAlphabet.TryGetByte(character, out _)) throw places.Bad(where, $"the character U+{(int)character:X4}", expected);
     }
 
     private void CheckBytesAndIds(string part)
@@ -162,9 +194,10 @@ internal sealed class TokenizerJsonReader(string file)
         throw places.Bad(where, Describe(merge), "\"left right\" or [\"left\", \"right\"]");
     }
 
-    private void Add(Dictionary<string, int> tokens, string token, JsonElement idElement, string where)
+    private void Add(Dictionary<string, int> tokens, string token, JsonElement id, string where) => Add(tokens, token, places.Id(id, where), where);
+
+    private void Add(Dictionary<string, int> tokens, string token, int id, string where)
     {
-        var id = places.Id(idElement, where);
         if (special.ContainsKey(token) || !tokens.TryAdd(token, id)) throw places.Bad(where, "the token for the second time", "every token once");
         if (!nameOf.TryAdd(id, token)) throw places.Bad(where, $"id {id}, which {Quote(nameOf[id])} has", "an id of its own");
     }

@@ -67,10 +67,10 @@ public sealed class ModelFolderTests : IDisposable
             case "cut short": File.WriteAllBytes(weights, File.ReadAllBytes(weights)[..^100]); break;
             case "empty": File.WriteAllBytes(weights, []); break;
             case "text": File.WriteAllText(weights, "this is not a safetensors file at all"); break;
-            case "wrong shape": File.WriteAllText(config, File.ReadAllText(config).Replace("\"max_position_embeddings\": 12", "\"max_position_embeddings\": 13")); break;
+            case "wrong shape": File.WriteAllText(config, File.ReadAllText(config).Replace("\"n_positions\": 12", "\"n_positions\": 13")); break;
             case "missing": File.Delete(config); break;
             case "not json": File.WriteAllText(config, "{ nope"); break;
-            case "no heads": File.WriteAllText(config, File.ReadAllText(config).Replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 0")); break;
+            case "no heads": File.WriteAllText(config, File.ReadAllText(config).Replace("\"n_head\": 2", "\"n_head\": 0")); break;
         }
         Assert.Contains(named, Assert.Throws<InvalidDataException>(() => ModelFolder.Load(path, WorkerPool.Shared)).Message);
     }

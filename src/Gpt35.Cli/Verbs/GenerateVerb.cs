@@ -10,7 +10,7 @@ internal static class GenerateVerb
 {
     public static Command Create(Session session)
     {
-        var model = new Argument<string>("model") { Description = "Model folder, or the run folder of a stage." };
+        var model = new Argument<string>("model") { Description = "Model folder, the run folder of a stage, a .gguf file, or a llama2.c .bin with its tokenizer beside it." };
         var prompt = new Argument<string>("prompt") { Description = "Text to continue (base model) or to answer (chat model)." };
         var suffix = new Option<string?>("--suffix") { Description = "Text that follows; the model writes what stands between. It must have been pre-trained with 'fim'." };
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
@@ -38,12 +38,13 @@ internal static class GenerateVerb
     private static string Answer(Session session, ModelFolder folder, string text, ChatFormat format, SamplingOptions options) => TextStream.Write(
         folder, format.RenderPrompt([Message.User(text)], folder.Tokenizer), options with { StopTokens = format.StopTokens(folder.Tokenizer) }, session.Out, session.Cancel, format.Lead);
 
-    /// <summary>Base models have learned that a document begins after &lt;|endoftext|&gt;.</summary>
+    /// <summary>Base models have learned that a document begins after &lt;|endoftext|&gt;, those of the Llama family after &lt;s&gt;.</summary>
     private static string Continue(Session session, ModelFolder folder, string text, SamplingOptions options)
     {
-        var end = folder.Tokenizer.EndOfText;
+        var tokenizer = folder.Tokenizer;
         session.Out.Write(text);
-        return TextStream.Write(folder, [end, .. folder.Tokenizer.Encode(text)], options with { StopTokens = [end] }, session.Out, session.Cancel);
+        return TextStream.Write(folder, [tokenizer.StartOfText, .. tokenizer.Encode(text)], options with { StopTokens = [tokenizer.EndOfText] }, session.Out, session.Cancel,
+            lead: text.Length == 0 && tokenizer.AddsSpace ? " " : "");
     }
 
     /// <summary>Prints the whole text, the gap as it is filled.</summary>

@@ -64,6 +64,9 @@ public sealed class ChatFormat
     /// <summary>What a model folder keeps besides the name: all of a format that is not built in; null for one that is.</summary>
     public JsonElement? Definition => isBuiltIn ? null : JsonSerializer.SerializeToElement(template, Json);
 
+    /// <summary>The format for other programs: a Jinja template, as Hugging Face folders and GGUF files hold one.</summary>
+    public string ToJinja() => JinjaTemplate.Of(template);
+
     /// <summary>Whether both write every conversation alike.</summary>
     public bool IsSameAs(ChatFormat other) => Name == other.Name && Definition?.GetRawText() == other.Definition?.GetRawText();
 
