@@ -26,9 +26,9 @@ internal static class PeerProcesses
     }
 
     /// <summary>This program again, with another verb, so that its memory is its own.</summary>
-    public static Result RunSelf(params string[] arguments) =>
+    public static T RunSelf<T>(params string[] arguments) =>
         Start(".", "dotnet", [typeof(PeerProcesses).Assembly.Location, .. arguments], out var why) is { } output
-            ? JsonSerializer.Deserialize<Result>(output, Json)!
+            ? JsonSerializer.Deserialize<T>(output, Json)!
             : throw new InvalidOperationException(why);
 
     public static IEnumerable<Row> Tiktoken(string text)

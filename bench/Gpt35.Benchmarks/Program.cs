@@ -4,18 +4,29 @@ using Gpt35.Benchmarks;
 //   --json   one JSON object per row instead of a table
 //   --quick  without the peers that npm installs, and without training
 //   --text   folder with the text to encode; otherwise shared/data/text beside the repository or above it, or made-up text
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick]
+//   training steps beside TorchSharp's eager mode, and the matrix products beside the machine's peak; --quick: the smallest shape once
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- products [--json]
+//   the matrix products alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- check-tiktoken
 //   ids of 100,000 random strings, three vocabularies, against tiktoken itself
 switch (args)
 {
     case ["tokenize", .. var options]:
         return TokenizeBenchmarks.Run(Options.Parse(options));
+    case ["train", .. var options]:
+        return TrainingBenchmarks.Run(Options.Parse(options));
+    case ["products", .. var options]:
+        return ProductBenchmarks.Run(Options.Parse(options));
+    case ["train-steps", var contestant, var shape, var seconds]:
+        TrainingSteps.Run(Enum.Parse<Contestant>(contestant), TrainingShape.Parse(shape), double.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture));
+        return 0;
     case ["check-tiktoken"]:
         return TiktokenCheck.Run();
     case ["train-tokenizer", var file]:
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], or check-tiktoken.");
         return 2;
 }

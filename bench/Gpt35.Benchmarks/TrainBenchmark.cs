@@ -20,7 +20,7 @@ internal static class TrainBenchmark
             PeerProcesses.Result? ours = null, peer = null;
             for (var round = 0; round < Rounds; round++)
             {
-                ours = Better(ours, PeerProcesses.RunSelf("train-tokenizer", file));
+                ours = Better(ours, PeerProcesses.RunSelf<PeerProcesses.Result>("train-tokenizer", file));
                 if (PeerProcesses.RunNode<PeerProcesses.Result>("hf-train.mjs", file) is not { } result) break;
                 peer = Better(peer, result);
             }

@@ -27,7 +27,7 @@ internal static class Models
     {
         if (File.Exists(path)) return path;
         foreach (var candidate in (string[])[path, Path.Combine(path, "model")])
-            if (File.Exists(Path.Combine(candidate, "config.json"))) return candidate;
+            if (File.Exists(Path.Combine(candidate, "config.json")) || AdapterFolder.IsOne(candidate)) return candidate;
         if (!Directory.Exists(path))
             throw new DirectoryNotFoundException($"{path}: no such folder. Expected a model folder, the run folder of a stage, or a .gguf file.");
         throw new DirectoryNotFoundException(Directory.Exists(Path.Combine(path, "checkpoints"))

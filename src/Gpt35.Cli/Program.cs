@@ -12,6 +12,7 @@ internal static partial class Program
         new("Gpt35: the GPT-3.5 recipe, from text to a model that answers. Start with 'gpt35 quickstart'.")
         {
             QuickstartVerb.Create(session),
+            PlanVerb.Create(session),
             DataVerb.Create(session),
             PullVerb.Create(session),
             TokenizerVerb.Create(session),
@@ -24,5 +25,6 @@ internal static partial class Program
             GenerateVerb.Create(session),
             ChatVerb.Create(session),
             ConvertVerb.Create(session),
+            MergeLoraVerb.Create(session),
         };
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gpt35.Kernels;
+using Gpt35.Training;
 using Spectre.Console;
 
 namespace Gpt35.Cli;
@@ -52,8 +53,11 @@ internal sealed record Session : IDisposable
             Interactive = terminal && !System.Console.IsInputRedirected,
             Live = live,
             Width = Math.Max(40, console.Profile.Width),
-            Interrupts = Interrupts.OfProcess(() => System.Console.Error.WriteLine(
-                $"{(live ? "\n" : "")}Stopping after this step; the state is saved. Ctrl-C again ends at once.")),
+            Interrupts = Interrupts.OfProcess(() =>
+            {
+                // mpirun also sends the signal when another rank has died, and then there is no next step.
+                if (!Ranks.AreSeveral) System.Console.Error.WriteLine($"{(live ? "\n" : "")}Stopping after this step; the state is saved. Ctrl-C again ends at once.");
+            }),
         };
     }
 
@@ -64,7 +68,10 @@ internal sealed record Session : IDisposable
     }
 
     /// <summary>The threads that the command's maths runs on.</summary>
-    public static WorkerPool OpenPool(ParseResult parsed) => new(parsed.GetValue<int>(CommandLine.Threads));
+    /// <param name="parsed">The command line, with or without --threads.</param>
+    /// <param name="otherwise">Threads when it names none; 0 takes all cores.</param>
+    public static WorkerPool OpenPool(ParseResult parsed, int otherwise = 0) =>
+        new(parsed.GetValue<int>(CommandLine.Threads) is var threads and > 0 ? threads : otherwise);
 
     public void Dispose() => Interrupts.Dispose();
 }

@@ -9,9 +9,6 @@ namespace Gpt35.Inference;
 /// </summary>
 internal sealed class BatchRun
 {
-    /// <summary>Prompt tokens taken up per step; bounds the activations a step needs. A longer prompt goes alone.</summary>
-    private const int PromptTokensPerStep = 2048;
-
     private readonly Decoder model;
     private readonly Tokenizer? tokenizer;
     private readonly IReadOnlyList<GenerationRequest> requests;
@@ -30,7 +27,7 @@ internal sealed class BatchRun
         completions = new Completion[requests.Count];
         slots = new int[slotCount];
         starts = new int[slotCount + 1];
-        tokens = new int[slotCount + Math.Max(PromptTokensPerStep, requests.Max(request => request.Prompt.Length))];
+        tokens = new int[slotCount + Math.Max(InferenceEngine.PromptTokensPerStep, requests.Max(request => request.Prompt.Length))];
         logits = new float[checked(slotCount * model.Config.VocabSize)];
     }
 
@@ -56,7 +53,7 @@ internal sealed class BatchRun
         for (var slot = 0; slot < running.Length; slot++)
         {
             if (running[slot] is { } completion) Add(slot, completion.Last);
-            else if (nextRequest < requests.Count && (promptTokens == 0 || promptTokens + requests[nextRequest].Prompt.Length <= PromptTokensPerStep))
+            else if (nextRequest < requests.Count && (promptTokens == 0 || promptTokens + requests[nextRequest].Prompt.Length <= InferenceEngine.PromptTokensPerStep))
             {
                 var request = requests[nextRequest];
                 var room = RoomFor(request);

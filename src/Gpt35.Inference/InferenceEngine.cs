@@ -34,12 +34,15 @@ public sealed record GenerationRequest(int[] Prompt, SamplingOptions Options, in
 /// <param name="tokenizer">The model's; needed for stop strings and for texts.</param>
 public sealed class InferenceEngine(Decoder model, int maxBatch = 64, Tokenizer? tokenizer = null)
 {
+    /// <summary>Prompt tokens taken up per step; bounds the activations a step needs. A longer prompt goes alone.</summary>
+    public const int PromptTokensPerStep = 2048;
+
     private readonly int maxBatch = maxBatch > 0 ? maxBatch : throw new ArgumentOutOfRangeException(nameof(maxBatch), maxBatch, "Expected 1 or more.");
 
-    /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, i).</summary>
+    /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, first + i).</summary>
     /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
     public Completion[] Generate(IReadOnlyList<int[]> prompts, SamplingOptions options, CancellationToken cancel = default) =>
-        Generate([.. prompts.Select((prompt, i) => new GenerationRequest(prompt, options, i))], cancel);
+        Generate([.. prompts.Select((prompt, i) => new GenerationRequest(prompt, options, options.FirstPrompt + i))], cancel);
 
     /// <summary>One completion per request, in order. Each is what it would be without the others.</summary>
     /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>

@@ -37,6 +37,8 @@ public sealed record SamplingOptions
     public int? TopLogProbs { get; init; }
     /// <summary>What the text must look like.</summary>
     public OutputConstraint? Constraint { get; init; }
+    /// <summary>Index of the first prompt in a larger set that is generated in parts; the parts then draw what the whole would.</summary>
+    public int FirstPrompt { get; init; }
 
     /// <summary>Checks values that came from a person.</summary>
     /// <exception cref="InvalidDataException">A value is outside its range; the message names it.</exception>

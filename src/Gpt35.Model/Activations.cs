@@ -36,11 +36,12 @@ internal sealed unsafe class BlockActivations : IDisposable
         activated.Reserve(t * config.IntermediateSize);
     }
 
+    public IEnumerable<GrowingBuffer> Buffers =>
+        [norm1, norm1Mean, norm1InverseDeviation, qkv, attended, logSumExp, middle, norm2, norm2Mean, norm2InverseDeviation, up, activated, output];
+
     public void Dispose()
     {
-        foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[norm1, norm1Mean, norm1InverseDeviation, qkv, attended, logSumExp, middle,
-                     norm2, norm2Mean, norm2InverseDeviation, up, activated, output])
-            buffer.Dispose();
+        foreach (var buffer in Buffers) buffer.Dispose();
     }
 }
 
@@ -50,6 +51,9 @@ internal sealed unsafe class GrowingBuffer : IDisposable
     private NativeBuffer<float>? buffer;
 
     public float* Pointer => buffer is null ? null : buffer.Pointer;
+
+    /// <summary>Floats allocated.</summary>
+    public long Length => buffer?.Length ?? 0;
 
     /// <summary>Makes room for <paramref name="count"/> floats; their content is undefined.</summary>
     public float* Reserve(long count)

@@ -33,12 +33,26 @@ public sealed unsafe partial class Decoder
             for (var j = 0; j < d; j++) to[j] += from[j];
         }
         for (var layer = blocks.Length - 1; layer >= 0; layer--)
-            BackwardBlock(layer, layer == 0 ? embedded.Pointer : saved[layer - 1].Output, dx, batch);
+        {
+            BackwardBlock(layer, InputOf(layer, batch), dx, batch);
+            // An adapter's gradients lie elsewhere; they are complete when the pass is.
+            if (adapter is null) Parameters.GradientsComplete?.Invoke(blocks[layer].Norm1Scale);
+        }
 
+        if (adapter is not null) return;                    // nothing below the blocks is trained
         ApplyDropout(dx, (long)tokens * d, lastRequest, place: 0);
         fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
             Embedding.Backward(dx, ids, starts, batch.SequenceCount, d,
                 Gradient(OffsetOf(DecoderLayout.TokenEmbedding)), Gradient(OffsetOf(DecoderLayout.PositionEmbedding)));
+    }
+
+    /// <summary>The residual stream that entered a block, with the block's activations in place: kept since the forward pass, or computed again.</summary>
+    private float* InputOf(int layer, TokenBatch batch)
+    {
+        if (!ActivationCheckpointing) return layer == 0 ? embedded.Pointer : saved[layer - 1].Output;
+        // Those of the last block are still there.
+        if (layer < blocks.Length - 1) ForwardBlock(layer, inputs[layer].Pointer, batch, lastRequest with { ForBackward = false });
+        return inputs[layer].Pointer;
     }
 
     /// <summary>Turns <paramref name="dx"/>, the gradient of the block's output, into the gradient of its input <paramref name="x"/>, (T, D).</summary>
@@ -46,26 +60,26 @@ public sealed unsafe partial class Decoder
     {
         int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        var a = saved[layer];
+        var a = ActivationsOf(layer, last: true);
         var dNorm = normGradient.Reserve((long)tokens * Math.Max(d, width));
         var dWide = wideGradient.Reserve((long)tokens * Math.Max(UpWidth, QkvWidth));
 
         // output = middle + dropout(act(norm2·Up + b)·Down + b)
         var dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 2);
         var dActivated = Config.GatedMlp ? activatedGradient.Reserve((long)tokens * f) : dWide;
-        BackwardLinear(a.Activated, dBranch, tokens, f, d, block.DownWeight, block.DownBias, dActivated);
+        BackwardLinear(layer, LinearSite.Down, a.Activated, dBranch, tokens, f, d, block.DownWeight, block.DownBias, dActivated);
         if (Config.GatedMlp) Nonlinear.BackwardGated(pool, nonlinearity, a.Up, dActivated, tokens, f, dWide);
         else Nonlinear.Backward(pool, nonlinearity, a.Up, dWide, (long)tokens * f, dWide);
-        BackwardLinear(a.Norm2, dWide, tokens, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
+        BackwardLinear(layer, LinearSite.Up, a.Norm2, dWide, tokens, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
         NormalizeBackward(dNorm, a.Middle, block.Norm2Scale, block.Norm2Shift, a.Norm2Mean, a.Norm2InverseDeviation, tokens, dx, true);
 
         // middle = x + dropout(Attention(norm1·Qkv + b)·Out + b)
         dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 1);
-        BackwardLinear(a.Attended, dBranch, tokens, width, d, block.OutWeight, block.OutBias, dNorm);
+        BackwardLinear(layer, LinearSite.Out, a.Attended, dBranch, tokens, width, d, block.OutWeight, block.OutBias, dNorm);
         fixed (int* starts = batch.SequenceStarts)
             CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, shapes[layer], dWide);
         Rotate(dWide, positions.AsSpan(0, rotary is null ? 0 : tokens), back: true);
-        BackwardLinear(a.Norm1, dWide, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, dNorm);
+        BackwardLinear(layer, LinearSite.Qkv, a.Norm1, dWide, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, dNorm);
         NormalizeBackward(dNorm, x, block.Norm1Scale, block.Norm1Shift, a.Norm1Mean, a.Norm1InverseDeviation, tokens, dx, true);
     }
 
@@ -73,18 +87,22 @@ public sealed unsafe partial class Decoder
     private void NormalizeBackward(float* dy, float* x, long scale, long shift, float* mean, float* inverseDeviation, int rows, float* dx, bool accumulate)
     {
         if (Config.Normalization == Normalization.RmsNorm)
-            RmsNorm.Backward(pool, dy, x, Weight(scale), inverseDeviation, rows, Config.HiddenSize, dx, accumulate, Gradient(scale));
+            RmsNorm.Backward(pool, dy, x, Weight(scale), inverseDeviation, rows, Config.HiddenSize, dx, accumulate, NormGradient(scale));
         else
-            LayerNorm.Backward(pool, dy, x, Weight(scale), mean, inverseDeviation, rows, Config.HiddenSize, dx, accumulate, Gradient(scale), Gradient(shift));
+            LayerNorm.Backward(pool, dy, x, Weight(scale), mean, inverseDeviation, rows, Config.HiddenSize, dx, accumulate, NormGradient(scale), NormGradient(shift));
     }
 
-    /// <summary>y = x·W + b: dW += xᵀ·dy, db += Σ dy, dx = dy·Wᵀ.</summary>
-    private void BackwardLinear(float* x, float* dy, int tokens, int inputs, int outputs, long weight, long bias, float* dx)
+    /// <summary>y = x·W + b: dW += xᵀ·dy, db += Σ dy, dx = dy·Wᵀ; with an adapter its gradients in place of those of W and b.</summary>
+    private void BackwardLinear(int layer, LinearSite site, float* x, float* dy, int tokens, int inputs, int outputs, long weight, long bias, float* dx)
     {
-        var dyMatrix = new Matrix(dy, tokens, outputs);
-        Gemm.Multiply(pool, new Matrix(x, tokens, inputs).T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
-        if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
-        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, new Matrix(dx, tokens, inputs));
+        Matrix from = new(x, tokens, inputs), dyMatrix = new(dy, tokens, outputs), dxMatrix = new(dx, tokens, inputs);
+        if (adapter is null)
+        {
+            Gemm.Multiply(pool, from.T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
+            if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
+        }
+        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
+        adapter?.Backward(pool, layer, site, from, dyMatrix, dxMatrix);
     }
 
     /// <summary>The gradient that enters a residual branch: dx itself, or its copy under the branch's dropout mask.</summary>
@@ -112,18 +130,17 @@ public sealed unsafe partial class Decoder
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
                 Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
-                Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
+                if (adapter is null) Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
     }
 
     private void BackwardScalars(int n, ReadOnlySpan<float> dScalars, float* dh)
     {
         int s = Config.NumScalars, d = Config.HiddenSize;
-        var score = OffsetOf(DecoderLayout.Score);
         fixed (float* ds = dScalars)
         {
-            Gemm.Multiply(pool, new Matrix(ds, n, s), WeightMatrix(score, s, d), new Matrix(dh, n, d), true);
-            Gemm.Multiply(pool, new Matrix(ds, n, s).T, new Matrix(finalNorm.Pointer, n, d), GradientMatrix(score, s, d), true);
+            Gemm.Multiply(pool, new Matrix(ds, n, s), ScalarHead, new Matrix(dh, n, d), true);
+            Gemm.Multiply(pool, new Matrix(ds, n, s).T, new Matrix(finalNorm.Pointer, n, d), ScalarHeadGradient, true);
         }
     }
 }

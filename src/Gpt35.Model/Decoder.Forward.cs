@@ -8,6 +8,7 @@ public sealed unsafe partial class Decoder
     private const int LogitChunkFloats = 1 << 20;
 
     private readonly BlockActivations[] saved;
+    private readonly GrowingBuffer[] inputs;             // of each block, (T, D); only where activations are recomputed
     private readonly GrowingBuffer embedded = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
@@ -16,7 +17,7 @@ public sealed unsafe partial class Decoder
 
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
-        Check(batch, what);
+        ForwardCheck.Require(Config, batch, what);
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
         lastBatch = what.ForBackward ? batch : null;
         lastRequest = what;
@@ -43,7 +44,8 @@ public sealed unsafe partial class Decoder
     {
         int tokens = batch.TokenCount, d = Config.HiddenSize;
         var x = embedded.Reserve((long)tokens * d);
-        fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
+        if (reduced is not null) EmbedReduced(batch, x);
+        else fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
             Embedding.Forward(pool, Weight(OffsetOf(DecoderLayout.TokenEmbedding)), Weight(OffsetOf(DecoderLayout.PositionEmbedding)),
                 ids, starts, batch.SequenceCount, d, x);
         ApplyDropout(x, (long)tokens * d, what, place: 0);
@@ -80,8 +82,8 @@ public sealed unsafe partial class Decoder
     private float* ForwardBlock(int layer, float* x, TokenBatch batch, ForwardRequest what)
     {
         var tokens = batch.TokenCount;
-        // Without a backward pass to come, two sets of buffers take turns; two, because a block reads its predecessor's output.
-        var a = saved[what.ForBackward ? layer : layer & 1];
+        if (what.ForBackward && ActivationCheckpointing) KeepInput(layer, x, (long)tokens * Config.HiddenSize);
+        var a = ActivationsOf(layer, what.ForBackward);
         a.Reserve(Config, tokens);
         ProjectQkv(layer, x, tokens, a);
         Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
@@ -91,13 +93,19 @@ public sealed unsafe partial class Decoder
         return FeedForward(layer, tokens, a, what);
     }
 
+    /// <summary>Where a block's activations are. Those that need not last take turns in two sets of buffers; two, because a block reads its predecessor's output.</summary>
+    private BlockActivations ActivationsOf(int layer, bool last) => saved[last && !ActivationCheckpointing ? layer : layer & 1];
+
+    private void KeepInput(int layer, float* x, long count) =>
+        Buffer.MemoryCopy(x, inputs[layer].Reserve(count), count * sizeof(float), count * sizeof(float));
+
     /// <summary>Queries, keys and values of norm(x).</summary>
     private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a)
     {
         var d = Config.HiddenSize;
         var block = blocks[layer];
         Normalize(x, block.Norm1Scale, block.Norm1Shift, tokens, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm1, tokens, d), WeightMatrix(block.QkvWeight, d, QkvWidth), new Matrix(a.Qkv, tokens, QkvWidth), false, Weight(block.QkvBias));
+        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv);
     }
 
     /// <summary>Middle = x + dropout(attended·Out + b).</summary>
@@ -105,7 +113,7 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        Gemm.Multiply(pool, new Matrix(a.Attended, tokens, width), WeightMatrix(block.OutWeight, width, d), new Matrix(a.Middle, tokens, d), false, Weight(block.OutBias));
+        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle);
         ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
         VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
     }
@@ -116,13 +124,22 @@ public sealed unsafe partial class Decoder
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
         Normalize(a.Middle, block.Norm2Scale, block.Norm2Shift, tokens, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Gemm.Multiply(pool, new Matrix(a.Norm2, tokens, d), WeightMatrix(block.UpWeight, d, UpWidth), new Matrix(a.Up, tokens, UpWidth), false, Weight(block.UpBias));
+        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up);
         if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, a.Up, tokens, f, a.Activated);
         else Nonlinear.Forward(pool, nonlinearity, a.Up, (long)tokens * f, a.Activated);
-        Gemm.Multiply(pool, new Matrix(a.Activated, tokens, f), WeightMatrix(block.DownWeight, f, d), new Matrix(a.Output, tokens, d), false, Weight(block.DownBias));
+        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output);
         ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
         VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
         return a.Output;
+    }
+
+    /// <summary>y = x·W + b, and what the adapter adds.</summary>
+    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y)
+    {
+        Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
+        if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
+        else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
+        adapter?.Forward(pool, layer, site, from, to);
     }
 
     private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)
@@ -146,17 +163,27 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         var chunk = new Matrix(logits.Reserve((long)Math.Max(rows, LogitChunkRows) * v), rows, v);
-        Gemm.Multiply(pool, new Matrix(h + (long)from * d, rows, d), WeightMatrix(OutputHead, v, d).T, chunk);
+        ProjectVocabulary(h + (long)from * d, rows, chunk.Data);
         return chunk;
     }
 
-    private int LogitChunkRows => Math.Max(64, LogitChunkFloats / Config.VocabSize);
+    /// <summary>logits = h·Eᵀ, (rows, V).</summary>
+    private void ProjectVocabulary(float* h, int rows, float* logits)
+    {
+        int d = Config.HiddenSize, v = Config.VocabSize;
+        if (reduced is not null) reduced.OutputHead.Multiply(pool, h, rows, null, logits);
+        else Gemm.Multiply(pool, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
+    }
+
+    private int LogitChunkRows => LogitChunkRowsOf(Config);
+
+    internal static int LogitChunkRowsOf(ModelConfig config) => Math.Max(64, LogitChunkFloats / config.VocabSize);
 
     private ReadOnlySpan<float> ForwardScalars(int n, float* h)
     {
         int s = Config.NumScalars, d = Config.HiddenSize;
         var found = scalars.Reserve((long)n * s);
-        Gemm.Multiply(pool, new Matrix(h, n, d), WeightMatrix(OffsetOf(DecoderLayout.Score), s, d).T, new Matrix(found, n, s));
+        Gemm.Multiply(pool, new Matrix(h, n, d), ScalarHead.T, new Matrix(found, n, s));
         return new ReadOnlySpan<float>(found, n * s);
     }
 
@@ -165,30 +192,5 @@ public sealed unsafe partial class Decoder
     {
         if (what.DropoutKey is { } key && Config.ResidDropout > 0)
             Dropout.Apply(pool, x, count, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place));
-    }
-
-    private void Check(TokenBatch batch, ForwardRequest what)
-    {
-        if (batch.ScoredCount == 0)
-            throw new ArgumentException("The batch scores no position, so there is nothing to compute.", nameof(batch));
-        if ((what.LogProb || what.Entropy) && Config.NumScalars > 0)
-            throw new InvalidOperationException("This model has a scalar head in place of the vocabulary projection; ask it for Scalars.");
-        if (what.Scalars && Config.NumScalars == 0)
-            throw new InvalidOperationException("This model has no scalar head; make one with CloneWithHead.");
-        for (var i = 0; i < batch.SequenceCount; i++)
-        {
-            var length = batch.SequenceStarts[i + 1] - batch.SequenceStarts[i];
-            if (length > Config.MaxPositionEmbeddings)
-                throw new ArgumentException($"Sequence {i} has {length} tokens; the model has {Config.MaxPositionEmbeddings} positions.", nameof(batch));
-        }
-        CheckIds(batch.Tokens);
-        if (what.LogProb || what.Entropy) CheckIds(batch.Targets);
-    }
-
-    private void CheckIds(ReadOnlySpan<int> ids)
-    {
-        foreach (var id in ids)
-            if ((uint)id >= (uint)Config.VocabSize)
-                throw new ArgumentException($"Token id {id} is outside the vocabulary of {Config.VocabSize}.");
     }
 }

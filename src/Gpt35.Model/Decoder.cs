@@ -6,24 +6,35 @@ namespace Gpt35.Model;
 /// A pre-norm decoder on the <c>cpu</c> backend: GPT-3's (Brown et al. 2020, section 2.1; learned positions, LayerNorm, GELU, output tied to the
 /// embedding), Llama's (Touvron et al. 2023; rotary positions, RMSNorm, SwiGLU, grouped queries) or any mix that <see cref="ModelConfig"/> can
 /// say, with the vocabulary projection or a scalar head in its place.
-/// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs.
+/// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs;
+/// a frozen base with an adapter: Decoder.Lora.cs;
+/// matrices in reduced precision: Decoder.Reduced.cs.
 /// One thread at a time.
 /// </summary>
 public sealed unsafe partial class Decoder : ITrainableModel
 {
     private readonly WorkerPool pool;
+    private readonly ParameterSet weights;
+    private readonly ReducedWeights? reduced;               // has the matrices where weights has not: inference only
     private readonly DecoderLayout.Block[] blocks;
     private readonly AttentionShape[] shapes;
     private readonly RotaryTable? rotary;
     private readonly Nonlinearity nonlinearity;
+    private bool disposed;
 
-    private Decoder(ModelConfig config, WorkerPool pool)
+    /// <param name="config">Shape of the model.</param>
+    /// <param name="weights">Of the layout of that shape; with an adapter, of any scalar head. Owned from now on.</param>
+    /// <param name="adapter">What is trained in place of the weights, owned from now on; null: the weights.</param>
+    /// <param name="pool">Threads.</param>
+    /// <param name="reduced">The matrices that <paramref name="weights"/> leaves out, owned from now on; null: it has all.</param>
+    private Decoder(ModelConfig config, ParameterSet weights, LoraAdapter? adapter, WorkerPool pool, ReducedWeights? reduced = null)
     {
-        config.Validate();
         Config = config.Resolved();
         this.pool = pool;
-        Parameters = new ParameterSet(DecoderLayout.Parameters(config));
-        blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => DecoderLayout.BlockOf(Parameters, layer))];
+        this.weights = weights;
+        this.adapter = adapter;
+        this.reduced = reduced;
+        blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => DecoderLayout.BlockOf(weights, layer))];
         shapes = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer =>
             new AttentionShape(config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim, config.WindowOf(layer)))];
         rotary = config.PositionEncoding == PositionEncoding.Rotary ? new RotaryTable(config) : null;
@@ -34,53 +45,78 @@ public sealed unsafe partial class Decoder : ITrainableModel
             _ => Nonlinearity.Silu,
         };
         saved = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new BlockActivations())];
+        inputs = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new GrowingBuffer())];
     }
 
     /// <summary>A new model with GPT-2's initialisation (see <see cref="DecoderLayout.Initialize"/>).</summary>
     /// <exception cref="InvalidDataException">The configuration contradicts itself.</exception>
     public static Decoder Create(ModelConfig config, ulong seed, WorkerPool pool)
     {
-        var model = new Decoder(config, pool);
-        DecoderLayout.Initialize(model.Parameters, config, seed);
+        var model = CreateEmpty(config, pool);
+        DecoderLayout.Initialize(model.weights, config, seed);
         return model;
     }
 
     /// <summary>A model whose weights the caller fills in; all zeros until then.</summary>
-    internal static Decoder CreateEmpty(ModelConfig config, WorkerPool pool) => new(config, pool);
+    internal static Decoder CreateEmpty(ModelConfig config, WorkerPool pool)
+    {
+        config.Validate();
+        return new Decoder(config, new ParameterSet(DecoderLayout.Parameters(config)), null, pool);
+    }
 
     /// <summary>A model of another shape on the same threads; all zeros.</summary>
-    internal Decoder CloneEmpty(ModelConfig config) => new(config, pool);
+    internal Decoder CloneEmpty(ModelConfig config) => CreateEmpty(config, pool);
 
     /// <summary>
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
-    /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model.
+    /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model. Of an adapted model the adapter is cloned, the base shared.
     /// </summary>
     public Decoder CloneWithHead(int scalars, ulong seed)
     {
+        RequireAllWeights();
+        if (adapter is not null) return WithAdapter(adapter.CloneWithHead(scalars, seed));
         var clone = Create(Config with { NumScalars = scalars }, seed, pool);
         clone.Parameters.CopyFrom(Parameters);
         return clone;
     }
 
     public ModelConfig Config { get; }
-    public ParameterSet Parameters { get; }
+
+    /// <summary>What is trained: all weights, or with an adapter its own parameters only.</summary>
+    public ParameterSet Parameters => adapter?.Parameters ?? weights;
+
+    /// <summary>
+    /// Keep only what enters each block and compute its activations again on the way back (Chen et al. 2016): about 8 + 2·F/D times less (16 in GPT-3)
+    /// memory for them, one more forward pass of time, the same bits. Not to be changed between a forward pass and its backward pass.
+    /// </summary>
+    public bool ActivationCheckpointing { get; set; }
+
+    /// <summary>Floats allocated for passes so far; <see cref="ActivationMemory"/> says beforehand how many they will be.</summary>
+    internal long ActivationFloats => Buffers.Sum(buffer => buffer.Length) + (adapter?.WorkingFloats ?? 0);
 
     public void Dispose()
     {
-        Parameters.Dispose();
+        if (disposed) return;                               // the weights may be shared, and are released once
+        disposed = true;
+        weights.Dispose();
+        reduced?.Dispose();
+        adapter?.Dispose();
         rotary?.Dispose();
-        foreach (var block in saved) block.Dispose();
-        foreach (var buffer in (ReadOnlySpan<GrowingBuffer>)[embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits,
-                     logSumExp, logProbs, entropies, scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient])
-            buffer.Dispose();
+        foreach (var buffer in Buffers) buffer.Dispose();
     }
 
+    private IEnumerable<GrowingBuffer> Buffers =>
+    [
+        .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
+        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient, frozenNorm,
+    ];
+
     /// <summary>The values at an offset; null where the model has no such parameter.</summary>
-    private float* Weight(long offset) => offset == DecoderLayout.Absent ? null : Parameters.ValuePointer + offset;
-    private float* Gradient(long offset) => offset == DecoderLayout.Absent ? null : Parameters.GradientPointer + offset;
+    private float* Weight(long offset) => offset == DecoderLayout.Absent ? null : weights.ValuePointer + offset;
+    private float* Gradient(long offset) => offset == DecoderLayout.Absent ? null : weights.GradientPointer + offset;
     private Matrix WeightMatrix(long offset, int rows, int columns) => new(Weight(offset), rows, columns);
     private Matrix GradientMatrix(long offset, int rows, int columns) => new(Gradient(offset), rows, columns);
-    private long OffsetOf(string name) => Parameters.Contains(name) ? Parameters[name].Offset : DecoderLayout.Absent;
+    private long OffsetOf(string name) => weights.Contains(name) ? weights[name].Offset : DecoderLayout.Absent;
 
     /// <summary>The vocabulary projection, (V, D): the embedding where the two are tied.</summary>
     private long OutputHead => OffsetOf(Config.TieWordEmbeddings ? DecoderLayout.TokenEmbedding : DecoderLayout.OutputHead);

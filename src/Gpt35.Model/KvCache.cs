@@ -31,6 +31,9 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Most tokens a slot holds.</summary>
     public int Capacity { get; }
 
+    /// <summary>Floats allocated.</summary>
+    internal long Floats => keys.Length + values.Length;
+
     /// <summary>Tokens in the slot.</summary>
     public int Length(int slot) => lengths[slot];
 

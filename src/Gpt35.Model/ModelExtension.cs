@@ -37,6 +37,8 @@ public static class ModelExtension
         var config = model.Config;
         if (config.PositionEncoding != PositionEncoding.Learned)
             throw new InvalidDataException("The model has rotary positions; they are stretched by rope_scaling in config.json, without new weights.");
+        if (model.Adapter is not null)
+            throw new InvalidDataException("The model is an adapter over a frozen base, whose positions it does not have; make a whole model first with 'gpt35 merge-lora'.");
         if (positions <= config.MaxPositionEmbeddings)
             throw new InvalidDataException($"The model has {config.MaxPositionEmbeddings} positions already; give a larger number than that, such as {2L * config.MaxPositionEmbeddings}.");
         var extended = model.CloneEmpty(config with { MaxPositionEmbeddings = positions });

@@ -45,11 +45,15 @@ public sealed class ModelFolder : IDisposable
     public required Tokenizer Tokenizer { get; init; }
     public required ModelCard Card { get; init; }
 
-    /// <summary>Reads a model folder, or a file of another format that <see cref="StoredModel.Open"/> knows.</summary>
+    /// <summary>Reads a model folder, an adapter's folder (<see cref="AdapterFolder"/>) with its base, or a file of another format that <see cref="StoredModel.Open"/> knows.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">A file is missing or wrong, or the model does not fit into memory; the message names it, what was found and what was expected.</exception>
-    public static ModelFolder Load(string path, WorkerPool pool)
+    public static ModelFolder Load(string path, WorkerPool pool) => Load(path, pool, null);
+
+    /// <summary>As <see cref="Load(string, WorkerPool)"/>; an adapter over the base of <paramref name="shared"/> shares its weights.</summary>
+    public static ModelFolder Load(string path, WorkerPool pool, (Decoder Model, string BasePath)? shared)
     {
+        if (AdapterFolder.IsOne(path)) return AdapterFolder.LoadWithBase(path, pool, shared);
         using var stored = StoredModel.Open(path);
         return new ModelFolder { Model = stored.Load(pool), Tokenizer = stored.Tokenizer, Card = stored.Card };
     }
@@ -57,18 +61,39 @@ public sealed class ModelFolder : IDisposable
     /// <summary>Reads config.json and gpt35.json only; a folder without the latter, as a downloaded model is, holds a base model.</summary>
     public static (ModelConfig Config, ModelCard Card) LoadCard(string path)
     {
+        AtomicFolder.Restore(path);
         if (!Directory.Exists(path))
             throw new DirectoryNotFoundException($"{path}: no such folder; expected a model folder with {HuggingFaceConfig.FileName}, {SafetensorsFile.WeightsName} and tokenizer.json.");
+        var adapted = AdapterFolder.IsOne(path);
         var config = Path.Combine(path, HuggingFaceConfig.FileName);
-        if (!File.Exists(config))
+        if (!adapted && !File.Exists(config))
             throw new InvalidDataException($"{path}: no {HuggingFaceConfig.FileName}; a model folder has {HuggingFaceConfig.FileName}, {SafetensorsFile.WeightsName} and tokenizer.json. Is this the right folder?");
-        var card = Path.Combine(path, CardFile);
-        return (HuggingFaceConfig.Read(config), File.Exists(card) ? Read<ModelCard>(card) : new ModelCard { Stage = "pretrain" });
+        return (adapted ? AdapterFolder.ConfigOf(path) : HuggingFaceConfig.Read(config), CardIn(path) ?? new ModelCard { Stage = "pretrain" });
+    }
+
+    /// <summary>What gpt35.json says; null where there is none.</summary>
+    internal static ModelCard? CardIn(string folder)
+    {
+        var path = Path.Combine(folder, CardFile);
+        return File.Exists(path) ? Read<ModelCard>(path) : null;
     }
 
     /// <summary>Writes into a temporary folder beside <paramref name="path"/>, flushes, and renames it; replaces an existing folder of that name.</summary>
-    public static void Save(string path, ITrainableModel model, Tokenizer tokenizer, ModelCard card) => Save(path, model.Config, tokenizer, card, TensorType.F32, null,
-        (parameter, values) => model.Parameters.ValuesOf(parameter).CopyTo(values));
+    /// <remarks>Of an adapted model the adapter alone is written; its base stays where it is.</remarks>
+    public static void Save(string path, ITrainableModel model, Tokenizer tokenizer, ModelCard card)
+    {
+        if (model is not Decoder { Adapter: { } adapter })
+        {
+            Save(path, model.Config, tokenizer, card, TensorType.F32, null, (parameter, values) => model.Parameters.ValuesOf(parameter).CopyTo(values));
+            return;
+        }
+        AtomicFolder.Write(path, folder =>
+        {
+            AdapterFolder.WriteInto(folder, adapter);
+            tokenizer.Save(folder);
+            Write(folder, CardFile, JsonSerializer.SerializeToNode(card, Json)!);
+        });
+    }
 
     /// <param name="path">The folder.</param>
     /// <param name="config">The model.</param>
@@ -91,7 +116,7 @@ public sealed class ModelFolder : IDisposable
 
     public void Dispose() => Model.Dispose();
 
-    private static void Write(string folder, string name, JsonNode content) => File.WriteAllText(Path.Combine(folder, name), content.ToJsonString(Json) + "\n");
+    internal static void Write(string folder, string name, JsonNode content) => File.WriteAllText(Path.Combine(folder, name), content.ToJsonString(Json) + "\n");
 
     private static T Read<T>(string path)
     {

@@ -18,6 +18,7 @@ public sealed unsafe class ParameterSet : IDisposable
     private readonly NativeBuffer<float> values;
     private readonly Dictionary<string, Parameter> byName;
     private NativeBuffer<float>? gradients;
+    private int owners = 1;
 
     /// <param name="all">Parameters in the order of their offsets and without gaps, as <see cref="DecoderLayout.Parameters"/> gives them.</param>
     public ParameterSet(IReadOnlyList<Parameter> all)
@@ -42,6 +43,9 @@ public sealed unsafe class ParameterSet : IDisposable
     public float* ValuePointer => values.Pointer;
     public float* GradientPointer => GradientBuffer.Pointer;
 
+    /// <summary>Told during a backward pass: from this offset of the flat buffer to its end, the pass adds nothing more. Null when nobody waits for it.</summary>
+    public Action<long>? GradientsComplete { get; set; }
+
     /// <exception cref="KeyNotFoundException">No parameter has this name.</exception>
     public Parameter this[string name] => byName[name];
 
@@ -64,8 +68,19 @@ public sealed unsafe class ParameterSet : IDisposable
         return untouched;
     }
 
+    /// <summary>One more owner: the memory is freed when each has disposed of it.</summary>
+    internal ParameterSet Share()
+    {
+        owners++;
+        return this;
+    }
+
+    /// <summary>Whether gradients have been asked for, and so take memory.</summary>
+    internal bool HasGradients => gradients is not null;
+
     public void Dispose()
     {
+        if (--owners > 0) return;
         values.Dispose();
         gradients?.Dispose();
     }

@@ -74,9 +74,14 @@ internal sealed class ManualTime : TimeProvider
 }
 
 /// <summary>A folder that is deleted afterwards.</summary>
-internal sealed class TemporaryFolder : IDisposable
+internal sealed class TemporaryFolder(bool inMemory = false) : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("gpt35-").FullName;
+    private const string Memory = "/dev/shm";
+
+    /// <summary>In memory, where the system has such a place, for tests that flush to the disk all the time.</summary>
+    public string Path { get; } = inMemory && Directory.Exists(Memory)
+        ? Directory.CreateDirectory(System.IO.Path.Combine(Memory, $"gpt35-{Guid.NewGuid():N}")).FullName
+        : Directory.CreateTempSubdirectory("gpt35-").FullName;
 
     public string this[string name] => System.IO.Path.Combine(Path, name);
 

@@ -11,6 +11,7 @@ public class ArchitectureTests
         ["Tokenization"] = [],
         ["Kernels"] = [],
         ["Model"] = ["Tokenization", "Kernels"],
+        ["Model.Torch"] = ["Model"],
         ["Inference"] = ["Model"],
         ["Data"] = ["Tokenization"],
         ["Training"] = ["Model", "Data", "Inference"],
@@ -61,6 +62,15 @@ public class ArchitectureTests
         var withVersion = ((string[])["src", "tests", "bench"]).SelectMany(ProjectFiles)
             .Where(file => XDocument.Load(file).Descendants("PackageReference").Any(p => p.Attribute("Version") is not null));
         Assert.Empty(withVersion);
+    }
+
+    [Fact]
+    public void Libtorch_is_the_torch_backends_alone_and_the_program_does_not_carry_it()
+    {
+        var withTorch = ((string[])["src", "bench"]).SelectMany(ProjectFiles)
+            .Where(file => XDocument.Load(file).Descendants("PackageReference").Any(p => p.Attribute("Include")!.Value.Contains("torch", StringComparison.OrdinalIgnoreCase)));
+        Assert.Equal(["Model.Torch"], withTorch.Select(ShortName));
+        Assert.DoesNotContain("Model.Torch", Projects("src").SelectMany(project => project.Value));
     }
 
     /// <summary>Project references by short name: "Cli" -> ["Training", "Evaluation"].</summary>

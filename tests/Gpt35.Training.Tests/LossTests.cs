@@ -250,6 +250,16 @@ public sealed class LossTests
         Assert.Equal([-0.0025f, -0.0025f], gradient);
     }
 
+    [Fact]
+    public void A_value_that_has_not_moved_is_never_clipped()
+    {
+        float[] values = [.. Enumerable.Range(0, 1000).Select(t => MathF.Sin(t))], returns = [.. Enumerable.Range(0, 1000).Select(t => 3 * MathF.Cos(7 * t))];
+        var gradient = new float[1000];
+        var loss = PpoLoss.Value(values, values, returns, 0.2, 1, 1000, gradient);
+        Assert.Equal(0, loss.ClipFraction);
+        Assert.DoesNotContain(0f, gradient);
+    }
+
     [Theory]
     [InlineData(1.1, 1, 2, 0.405, -0.9, 0)]       // within the clip: ½·0.9²
     [InlineData(1.5, 1, 2, 0.32, 0, 1)]           // ran ahead of the clip: judged at 1.2, ½·0.8², no slope

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gpt35.Cli.Terminal;
+using Gpt35.Training;
 using Spectre.Console;
 
 namespace Gpt35.Cli.Verbs;
@@ -23,6 +24,8 @@ internal static class QuickstartVerb
         command.SetAction(parsed =>
         {
             var quiet = parsed.GetValue<bool>(CommandLine.Quiet);
+            if (Ranks.AreSeveral)
+                throw new UsageException("The quickstart was started as several processes; it runs as one. Without mpirun it takes all cores; the stages (gpt35 pretrain, sft, reward, ppo) are what mpirun can spread.");
             var run = parsed.GetValue(resume)
                 ? ScriptRun.Reopen(parsed.GetValue(output) ?? LastFolder())
                 : ScriptRun.Start(NewFolder(parsed.GetValue(output)), parsed.GetRequiredValue(recipes), parsed.GetValue(seed));

@@ -17,33 +17,49 @@ internal static class StageVerb
         var recipe = new Argument<string>("recipe") { Description = "Recipe file (YAML). recipes/… is also found beside the program." };
         var output = new Option<string>("--out") { Description = "Run folder: recipe.yaml, metrics.jsonl, checkpoints, model.", Required = true };
         var set = new Option<string[]>("--set") { Description = "Override a value of the recipe: --set optimizer.lr=1e-4.", HelpName = "key=value" };
+        var backend = new Option<string>("--backend") { Description = "What computes: cpu or torch (the recipe's backend).", HelpName = "cpu|torch" };
+        var dtype = new Option<string>("--dtype") { Description = "What torch multiplies in: fp32 or bf16 (the recipe's dtype).", HelpName = "fp32|bf16" };
         var resume = new Option<bool>("--resume") { Description = "Go on from the last checkpoint in --out." };
         var json = new Option<bool>("--json") { Description = "Progress and result as JSON lines, for programs." };
-        var command = new Command(name, description) { recipe, output, set, resume, json };
+        var command = new Command(name, description) { recipe, output, set, backend, dtype, resume, json };
         command.SetAction(parsed =>
         {
             var path = RecipePath.Find(parsed.GetRequiredValue(recipe));
             var folder = parsed.GetRequiredValue(output);
             var resuming = parsed.GetValue(resume);
-            var loaded = RecipeFile.Load<TRecipe>(path, parsed.GetValue(set) ?? []);
-            if (!resuming) OutputFolder.RequireEmpty(folder, "Choose another --out, or go on with an interrupted run with --resume.");
-            using var pool = Session.OpenPool(parsed);
+            var ranks = Ranks.Join();
             try
             {
+                var loaded = RecipeFile.Load<TRecipe>(path, [.. parsed.GetValue(set) ?? [], .. Override(backend), .. Override(dtype)]);
+                if (!resuming && ranks.IsFirst) OutputFolder.RequireEmpty(folder, "Choose another --out, or go on with an interrupted run with --resume.");
+                using var pool = Session.OpenPool(parsed, ranks.DefaultThreads());
                 RunDisplay.Show(session, parsed, parsed.GetValue(json), observer => run(loaded, new StageContext
                 {
                     RunFolder = folder,
                     Resume = resuming,
                     Pool = pool,
                     Observer = observer,
+                    Ranks = ranks,
                     Cancel = session.Cancel,
-                }));
+                }), speaks: ranks.IsFirst);
             }
             catch (OperationCanceledException)
             {
+                ranks.Leave();
                 throw new StoppedException($"Stopped; the state is saved in {folder}.\nGo on with the same command and --resume.");
             }
+            catch (Exception) when (!ranks.IsFirst)
+            {
+                // What is wrong here is most likely wrong everywhere. The first rank says so and ends, and mpirun then tells this one to.
+                if (session.Cancel.WaitHandle.WaitOne(TimeSpan.FromSeconds(10))) return ExitCode.UserInput;
+                session.Error.WriteLine($"Rank {ranks.Rank} of {ranks.Count}, on {Environment.MachineName}:");
+                throw;
+            }
+            ranks.Leave();
             return ExitCode.Done;
+
+            // The same as --set, so that the run folder's recipe tells what was computed with.
+            IEnumerable<string> Override(Option<string> option) => parsed.GetValue(option) is { } value ? [$"{option.Name.TrimStart('-')}={value}"] : [];
         });
         return command;
     }

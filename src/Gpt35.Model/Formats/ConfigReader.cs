@@ -23,6 +23,14 @@ internal sealed class ConfigReader(string path, JsonElement root, string place =
         : value.ValueKind == JsonValueKind.String ? Guarded(value.GetString, name, value)
         : throw Wrong(name, value, "a string");
 
+    /// <summary>A list of strings; null where it is missing or something else.</summary>
+    public IReadOnlyList<string>? TryTexts(string key) => Find([key], out var name) is { ValueKind: JsonValueKind.Array } list
+        ? [.. list.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? Guarded(item.GetString, name, item) : throw Wrong(name, item, "a string"))]
+        : null;
+
+    /// <summary>Whether the object has no values.</summary>
+    public bool IsEmpty => !root.EnumerateObject().Any();
+
     /// <summary>The values of an object inside; null where there is none.</summary>
     public ConfigReader? TryObject(params ReadOnlySpan<string> names) => Find(names, out var name) is not { } value ? null
         : value.ValueKind == JsonValueKind.Object ? new ConfigReader(path, value, $"{place}{name}.")

@@ -23,7 +23,7 @@ internal static class MemoryCheck
     }
 
     /// <summary>Bytes that can be had without swapping: what Linux counts as available, within the limit of a container.</summary>
-    private static long Available()
+    public static long Available()
     {
         var memory = GC.GetGCMemoryInfo();
         var free = Math.Max(0, memory.TotalAvailableMemoryBytes - Environment.WorkingSet);

@@ -27,6 +27,7 @@ public sealed class StoredModel : IDisposable
     /// <exception cref="InvalidDataException">It is no model of these formats, or a damaged one; the message says where and how.</exception>
     public static StoredModel Open(string path, string? tokenizer = null)
     {
+        if (AdapterFolder.IsOne(path)) throw new InvalidDataException($"{path}: an adapter, not a model. Make a whole model of it first with 'gpt35 merge-lora BASE {path} OUT'.");
         if (Directory.Exists(path)) return OpenFolder(path, tokenizer);
         if (!File.Exists(path))
             throw new DirectoryNotFoundException($"{path}: no such file or folder; expected a model folder, a .gguf file or a llama2.c .bin file.");

@@ -56,6 +56,18 @@ internal sealed class BatchPlan
         if (group.Count > 0) yield return group;
     }
 
+    /// <summary>The same groups, each with whether none comes after it.</summary>
+    public static IEnumerable<(IReadOnlyList<int> Group, bool IsLast)> MarkLast(IEnumerable<IReadOnlyList<int>> groups)
+    {
+        IReadOnlyList<int>? before = null;
+        foreach (var group in groups)
+        {
+            if (before is not null) yield return (before, false);
+            before = group;
+        }
+        if (before is not null) yield return (before, true);
+    }
+
     /// <summary>An epoch's permutation, packed into steps and each step into micro-batches.</summary>
     private static IEnumerable<int[]> BestFitSteps(IReadOnlyList<int> sizes, BatchOptions batch, int epoch, ulong seed)
     {

@@ -88,7 +88,8 @@ public static class PpoLoss
         double loss = 0, clipped = 0;
         for (var t = 0; t < values.Length; t++)
         {
-            double error = values[t] - returns[t];
+            // In double like the bounded one: a difference rounded to float would be smaller than it by chance, and the token would count as clipped.
+            var error = (double)values[t] - returns[t];
             var boundedError = Math.Clamp(values[t], oldValues[t] - valueClip, oldValues[t] + valueClip) - returns[t];
             var bounded = boundedError * boundedError > error * error;
             loss += bounded ? boundedError * boundedError : error * error;

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
@@ -18,10 +19,16 @@ public sealed record PtxOptions
 }
 
 /// <summary>PPO against a reward model. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.4) unless noted.</summary>
-public sealed record PpoRecipe
+public sealed record PpoRecipe : StageOptions
 {
     /// <summary>Fixes prompts, rollouts and minibatches.</summary>
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
 
     /// <summary>Model folder of the fine-tuned model: where the policy starts, and the reference it is held to.</summary>
     public required string Init { get; init; }
@@ -31,6 +38,9 @@ public sealed record PpoRecipe
 
     /// <summary>Prompts; held-out ones, if any, are answered and scored before and after.</summary>
     public required DataOptions Data { get; init; }
+
+    /// <summary>Train adapters of policy and value network over frozen models; the whole networks when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
 
     /// <summary>Rounds of rollout and update.</summary>
     [Range(1, int.MaxValue)]
@@ -111,8 +121,4 @@ public sealed record PpoRecipe
 
     /// <summary>The value network's optimizer; its schedule counts rounds.</summary>
     public required OptimizerOptions ValueOptimizer { get; init; }
-
-    /// <summary>Save the state every so many rounds; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

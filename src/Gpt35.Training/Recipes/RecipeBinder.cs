@@ -36,7 +36,9 @@ internal sealed class RecipeBinder(string path, bool settable)
         }
         foreach (var (word, property) in properties)
         {
-            if (property.IsDefined(typeof(RequiredMemberAttribute)) && !seen.Contains(word))
+            var needed = property.IsDefined(typeof(RequiredMemberAttribute))
+                || property.GetCustomAttribute<RequiredWithoutAttribute>() is { } rule && !seen.Contains(RecipeNames.Convention.Apply(rule.Other));
+            if (needed && !seen.Contains(word))
                 throw new InvalidDataException($"{(key.Length == 0 ? path : At(node))}: no \"{(key.Length == 0 ? word : $"{key}.{word}")}\", which is needed here. Add it{(settable ? $", or give it with --set {(key.Length == 0 ? word : $"{key}.{word}")}=…" : "")}.");
         }
         return record;
@@ -79,6 +81,7 @@ internal sealed class RecipeBinder(string path, bool settable)
         if (type == typeof(bool)) return text is "true" or "false" ? text == "true" : throw Wrong(node, key, "true or false");
         if (type == typeof(int)) return int.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out var x) ? x : throw Wrong(node, key, "a whole number such as 400");
         if (type == typeof(ulong)) return ulong.TryParse(text, NumberStyles.None, invariant, out var x) ? x : throw Wrong(node, key, "a whole number from 0 up");
+        if (type == typeof(bool)) return text switch { "true" => true, "false" => false, _ => throw Wrong(node, key, "true or false") };
         if (type == typeof(double))
             return double.TryParse(text, NumberStyles.Float, invariant, out var x) && double.IsFinite(x) ? x : throw Wrong(node, key, "a number such as 0.001");
         throw new NotSupportedException($"A recipe cannot hold a {type}.");
@@ -145,4 +148,12 @@ internal sealed class RecipeBinder(string path, bool settable)
         }
         return row[b.Length];
     }
+}
+
+/// <summary>A key that is needed where <paramref name="other"/> is not given.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class RequiredWithoutAttribute(string other) : Attribute
+{
+    /// <summary>The other property's name.</summary>
+    public string Other => other;
 }

@@ -21,7 +21,21 @@ public static class RecipeFile
         return Parse<T>(File.ReadAllText(path), path, overrides);
     }
 
+    /// <summary>Top-level keys of a recipe, those of the overrides included.</summary>
+    /// <exception cref="InvalidDataException">The file is no YAML, or an override has no key.</exception>
+    internal static IReadOnlyList<string> Keys(string path, IEnumerable<string> overrides)
+    {
+        var (root, _) = Read(File.ReadAllText(path), path, overrides);
+        return [.. root.Children.Keys.OfType<YamlScalarNode>().Select(key => key.Value ?? "")];
+    }
+
     internal static T Parse<T>(string yaml, string path, IEnumerable<string>? overrides = null) where T : class
+    {
+        var (root, binder) = Read(yaml, path, overrides);
+        return (T)binder.Bind(root, typeof(T), "");
+    }
+
+    private static (YamlMappingNode Root, RecipeBinder Binder) Read(string yaml, string path, IEnumerable<string>? overrides)
     {
         var root = Document(yaml, path) switch
         {
@@ -31,7 +45,7 @@ public static class RecipeFile
         };
         var binder = new RecipeBinder(path, settable: overrides is not null);
         foreach (var text in overrides ?? []) Override(root, text, binder);
-        return (T)binder.Bind(root, typeof(T), "");
+        return (root, binder);
     }
 
     /// <summary>The recipe with every default spelled out, as it is kept in the run folder; <see cref="Load{T}"/> reads it back.</summary>

@@ -1,12 +1,19 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
 /// <summary>Reward model from rankings. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.2) unless noted.</summary>
-public sealed record RewardRecipe
+public sealed record RewardRecipe : StageOptions
 {
     /// <summary>Fixes the initial head and the order of prompts.</summary>
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
 
     /// <summary>Model folder of the fine-tuned model; its vocabulary projection is replaced by a scalar head.</summary>
     public required string Init { get; init; }
@@ -16,6 +23,9 @@ public sealed record RewardRecipe
 
     /// <summary>Demonstrations on which the reward shall average 0; with none the bias stays 0.</summary>
     public IReadOnlyList<string> Demonstrations { get; init; } = [];
+
+    /// <summary>Train an adapter and the scalar head over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
 
     /// <summary>Prompts per optimizer step, each with all its completions.</summary>
     [Range(1, int.MaxValue)]
@@ -30,12 +40,4 @@ public sealed record RewardRecipe
     public int Epochs { get; init; } = 1;
 
     public required OptimizerOptions Optimizer { get; init; }
-
-    /// <summary>Measure held-out loss and accuracy every so many steps besides before and after; 0 does not.</summary>
-    [Range(0, int.MaxValue)]
-    public int EvalEvery { get; init; }
-
-    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gpt35.Model;
 
 namespace Gpt35.Training;
 
@@ -14,10 +15,16 @@ public sealed record TextMixOptions
 }
 
 /// <summary>Supervised fine-tuning on demonstrations, loss on the assistant's turns only. Defaults: InstructGPT (Ouyang et al. 2022, appendix C.1) unless noted.</summary>
-public sealed record SftRecipe
+public sealed record SftRecipe : StageOptions
 {
     /// <summary>Fixes order of examples, dropout and samples.</summary>
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
+    public Backend Backend { get; init; }
+
+    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    public Dtype Dtype { get; init; }
 
     /// <summary>Model folder to start from.</summary>
     public required string Init { get; init; }
@@ -31,6 +38,9 @@ public sealed record SftRecipe
     /// <summary>Text mixed among the demonstrations; none when left out.</summary>
     public TextMixOptions? TextMix { get; init; }
 
+    /// <summary>Train an adapter over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
+    public LoraOptions? Lora { get; init; }
+
     public required BatchOptions Batch { get; init; }
 
     /// <summary>Passes over the demonstrations. InstructGPT takes 16 and keeps the one the reward model likes best.</summary>
@@ -42,12 +52,4 @@ public sealed record SftRecipe
     public double? ResidDropout { get; init; }
 
     public required OptimizerOptions Optimizer { get; init; }
-
-    /// <summary>Measure the held-out loss every so many steps besides before and after; 0 does not.</summary>
-    [Range(0, int.MaxValue)]
-    public int EvalEvery { get; init; }
-
-    /// <summary>Save the state every so many steps; 0 saves only when interrupted.</summary>
-    [Range(0, int.MaxValue)]
-    public int CheckpointEvery { get; init; }
 }

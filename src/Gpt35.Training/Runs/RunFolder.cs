@@ -3,6 +3,8 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gpt35.Data;
+using Gpt35.Model;
+using Gpt35.Tokenization;
 
 namespace Gpt35.Training;
 
@@ -10,9 +12,10 @@ namespace Gpt35.Training;
 /// The folder of one stage: recipe.yaml, metrics.jsonl, samples.jsonl, checkpoints/step-N/, model/, summary.json. It also keeps the one loop
 /// that all stages run in, because stopping, saving and going on concern the folder and not the algorithm.
 /// </summary>
-internal sealed class RunFolder
+internal sealed class RunFolder : IDisposable
 {
-    private const string RecipeFileName = "recipe.yaml", MetricsFileName = "metrics.jsonl", SummaryFileName = "summary.json";
+    private const string RecipeFileName = "recipe.yaml", MetricsFileName = "metrics.jsonl", SummaryFileName = "summary.json", LockFileName = "run.lock";
+    private const string BestStep = "best_step", BestLoss = "best_heldout_loss", WithoutGain = "evaluations_without_gain", SkippedSteps = "skipped_steps";
 
     private readonly StageContext context;
     private readonly string stage;
@@ -20,13 +23,15 @@ internal sealed class RunFolder
     private readonly string recipeYaml;
     private readonly double earlierSeconds;
     private readonly int firstStep;
+    private FileStream? lockFile;
     private long tokens;
     private double stepSeconds;
 
-    private RunFolder(StageContext context, string stage, object recipe, (string Folder, CheckpointState State)? checkpoint)
+    private RunFolder(StageContext context, string stage, object recipe, FileStream? lockFile, (string Folder, CheckpointState State)? checkpoint)
     {
         this.context = context;
         this.stage = stage;
+        this.lockFile = lockFile;
         recipeYaml = RecipeFile.ToYaml(recipe);
         RecipeHash = RecipeFile.Hash(recipe);
         if (checkpoint is var (folder, state))
@@ -52,64 +57,111 @@ internal sealed class RunFolder
 
     public StageContext Context => context;
 
-    /// <summary>Checks that the run may start, or finds where it goes on. The folder itself appears with the first step, so a missing data file leaves nothing behind.</summary>
-    /// <exception cref="IOException">The folder exists and the run is not to be resumed.</exception>
+    private Ranks Ranks => context.Ranks;
+
+    /// <summary>
+    /// Checks that the run may start, or mends what a killed run left and finds where it goes on. The folder itself appears with the first step, so a
+    /// missing data file leaves nothing behind. Of several ranks the first one looks and tells the others.
+    /// </summary>
+    /// <exception cref="IOException">The folder exists and the run is not to be resumed, or another process is in it.</exception>
     /// <exception cref="DirectoryNotFoundException">There is nothing to resume.</exception>
-    /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or a damaged checkpoint.</exception>
+    /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or damaged checkpoints only.</exception>
     public static RunFolder Open(StageContext context, string stage, object recipe)
     {
-        var folder = context.RunFolder;
-        if (!context.Resume)
+        FileStream? lockFile = null;
+        (string Folder, CheckpointState State)? found = null;
+        if (context.Ranks.IsFirst)
         {
-            if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
-                throw new IOException($"{folder}: this run folder exists. Go on with it with --resume, choose another folder, or delete it.");
-            return new RunFolder(context, stage, recipe, null);
+            try
+            {
+                if (context.Resume) found = Reopen(context, recipe, out lockFile);
+                else RequireUnused(context.RunFolder);
+            }
+            catch
+            {
+                lockFile?.Dispose();
+                throw;
+            }
         }
-        if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"{folder}: there is no such run to resume. Start it without --resume.");
-        RequireSameRecipe(Path.Combine(folder, RecipeFileName), RecipeFile.ToYaml(recipe));
-        if (File.Exists(Path.Combine(folder, SummaryFileName)))
-            throw new InvalidDataException($"{folder}: this run is finished; its model is in {Path.Combine(folder, "model")}. There is nothing to resume.");
-        var checkpoint = Checkpoint.Newest(Path.Combine(folder, "checkpoints"));
-        context.Observer.Note(checkpoint is var (_, state) ? $"Resuming after step {state.Step}." : "No checkpoint was saved; starting from the first step.");
-        return new RunFolder(context, stage, recipe, checkpoint);
+        var step = (int)context.Ranks.FromFirst(found?.State.Step ?? -1);
+        if (!context.Ranks.IsFirst && step >= 0)
+        {
+            var folder = Checkpoint.FolderOf(Path.Combine(context.RunFolder, "checkpoints"), step);
+            found = (folder, Checkpoint.Read(folder));
+        }
+        return new RunFolder(context, stage, recipe, lockFile, found);
     }
 
-    /// <summary>Runs the steps that are left.</summary>
+    /// <summary>Runs the steps that are left: measures, saves and stops as the options say, and leaves the model as the final one is to be.</summary>
     /// <param name="totalSteps">Steps of the whole run.</param>
-    /// <param name="checkpointEvery">Save every so many steps; 0 saves only on cancellation.</param>
-    /// <param name="step">Does step 0, 1, … and returns its metrics, among them "tokens".</param>
-    /// <param name="save">Writes models and optimizers into a folder.</param>
+    /// <param name="options">When to measure, to save and to stop.</param>
+    /// <param name="work">The stage's own part.</param>
+    /// <returns>Steps done, fewer than all when the run stopped early.</returns>
     /// <exception cref="OperationCanceledException">The run was cancelled; its state is saved.</exception>
-    public void Loop(int totalSteps, int checkpointEvery, Func<int, OrderedDictionary<string, double>> step, Action<string> save)
+    public int Loop(int totalSteps, StageOptions options, StageWork work)
     {
         using var metrics = Begin();
+        var isBest = false;
         for (var i = firstStep; ; i++)
         {
-            if (context.Cancel.IsCancellationRequested)
+            if (Ranks.Any(context.Cancel.IsCancellationRequested))
             {
-                var saved = SaveCheckpoint(i, save);
+                var saved = SaveCheckpoint(i, options, work.Save, metrics);
                 throw new OperationCanceledException($"Stopped after step {i} of {totalSteps}; the state is saved in {saved}. Go on with --resume.", context.Cancel);
             }
-            if (i == totalSteps) return;
-            if (checkpointEvery > 0 && i > firstStep && i % checkpointEvery == 0) SaveCheckpoint(i, save);
+            if (isBest || (i < totalSteps && options.CheckpointEvery > 0 && i > firstStep && i % options.CheckpointEvery == 0))
+                SaveCheckpoint(i, options, work.Save, metrics);
+            if (i == totalSteps || IsExhausted(options))
+            {
+                if (i < totalSteps) context.Observer.Note($"Stopped early after step {i} of {totalSteps}: no gain in {options.EarlyStopping!.Patience} evaluations.");
+                Conclude(i, options, work);
+                return i;
+            }
             var started = clock.Elapsed.TotalSeconds;
-            var found = step(i);
+            var found = work.Step(i);
             var seconds = clock.Elapsed.TotalSeconds - started;
             tokens += (long)found["tokens"];
             stepSeconds += seconds;
+            CountSkips(i, work, found);
+            isBest = options.EvalEvery > 0 && (i + 1) % options.EvalEvery == 0 && work.Evaluate is not null && Evaluate(i + 1, options, work, found) && options.KeepBest;
             found["seconds"] = Math.Round(seconds, 4);
             found["tokens_per_second"] = Math.Round(found["tokens"] / seconds, 1);
-            metrics.WriteLine(JsonFiles.Line(JsonFiles.Row(i + 1, found)));
+            if (metrics is not null) OrSayHowToGoOn(In(MetricsFileName), () => metrics.WriteLine(JsonFiles.Line(JsonFiles.Row(i + 1, found))));
             context.Observer.Step(i + 1, found);
         }
     }
 
+    /// <summary>Writes the finished model, and its average beside it where that is wanted besides.</summary>
+    /// <param name="model">The model as <see cref="Loop"/> left it.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="card">The card of whatever weights the model has when called.</param>
+    /// <param name="optimizer">The model's optimizer.</param>
+    /// <param name="options">The stage's options.</param>
+    public void SaveModel(ITrainableModel model, Tokenizer tokenizer, Func<ModelCard> card, Optimizer optimizer, StageOptions options)
+    {
+        Save(ModelPath);
+        if (options.Ema is { Use: false })
+            optimizer.WithAverage(() => Save(In("model-ema")));
+
+        bool Save(string path)
+        {
+            var written = card();
+            if (Ranks.IsFirst) ModelFolder.Save(path, model, tokenizer, written);
+            return Ranks.IsFirst;
+        }
+    }
+
+    public void Dispose() => lockFile?.Dispose();
+
     /// <summary>Writes samples.jsonl.</summary>
-    public void WriteSamples(IEnumerable<JsonObject> rows) =>
+    public void WriteSamples(IEnumerable<JsonObject> rows)
+    {
+        if (!Ranks.IsFirst) return;
         AtomicFile.Write(In("samples.jsonl"), stream =>
         {
             foreach (var row in rows) stream.Write(Encoding.UTF8.GetBytes(JsonFiles.Line(row) + "\n"));
         });
+    }
 
     /// <summary>Writes summary.json, which marks the run as finished; the model must be in place.</summary>
     /// <param name="steps">Steps of the whole run.</param>
@@ -128,7 +180,7 @@ internal sealed class RunFolder
             Numbers = Numbers,
             Series = series ?? new Dictionary<string, double[]>(),
         };
-        JsonFiles.Write(In(SummaryFileName), Flat(summary));
+        if (Ranks.IsFirst) JsonFiles.Write(In(SummaryFileName), Flat(summary));
         context.Observer.Note(headline);
         context.Observer.Finished(summary);
         return summary;
@@ -150,16 +202,63 @@ internal sealed class RunFolder
         return json;
     }
 
-    private StreamWriter Begin()
+    /// <exception cref="IOException">The folder is in use.</exception>
+    private static void RequireUnused(string folder)
     {
+        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
+            throw new IOException($"{folder}: this run folder exists. Go on with it with --resume, choose another folder, or delete it.");
+    }
+
+    private static (string Folder, CheckpointState State)? Reopen(StageContext context, object recipe, out FileStream lockFile)
+    {
+        var folder = context.RunFolder;
+        if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"{folder}: there is no such run to resume. Start it without --resume.");
+        lockFile = Lock(folder);
+        var checkpoints = Path.Combine(folder, "checkpoints");
+        AtomicFolder.Recover(folder);
+        AtomicFolder.Recover(checkpoints);
+        // A run killed in its first moment has not even its recipe yet.
+        if (Directory.EnumerateFileSystemEntries(folder).Any(entry => Path.GetFileName(entry) != LockFileName))
+            RequireSameRecipe(Path.Combine(folder, RecipeFileName), RecipeFile.ToYaml(recipe));
+        if (File.Exists(Path.Combine(folder, SummaryFileName)))
+            throw new InvalidDataException($"{folder}: this run is finished; its model is in {Path.Combine(folder, "model")}. There is nothing to resume.");
+        var checkpoint = Checkpoint.NewestIntact(checkpoints, context.Observer.Note);
+        context.Observer.Note(checkpoint is var (_, state) ? $"Resuming after step {state.Step}." : "No checkpoint was saved; starting from the first step.");
+        return checkpoint;
+    }
+
+    /// <summary>Held while a process works in the folder; the system lets go of it however the process ends.</summary>
+    private static FileStream Lock(string folder)
+    {
+        try
+        {
+            return new FileStream(Path.Combine(folder, LockFileName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        {
+            throw new IOException($"{folder}: another process is working in this run folder ({e.Message}) Wait for it, or stop it first.", e);
+        }
+    }
+
+    private StreamWriter? Begin()
+    {
+        if (!Ranks.IsFirst) return null;
         Directory.CreateDirectory(context.RunFolder);
+        lockFile ??= Lock(context.RunFolder);
         AtomicFile.Write(In(RecipeFileName), stream => stream.Write(Encoding.UTF8.GetBytes(recipeYaml)));
         CutMetrics(In(MetricsFileName), firstStep);
         return new StreamWriter(In(MetricsFileName), append: true, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
     }
 
-    private string SaveCheckpoint(int step, Action<string> save)
+    private string SaveCheckpoint(int step, StageOptions options, Action<string?> save, StreamWriter? metrics)
     {
+        var checkpoints = In("checkpoints");
+        var path = Checkpoint.FolderOf(checkpoints, step);
+        if (!Ranks.IsFirst)
+        {
+            save(null);
+            return path;
+        }
         var state = new CheckpointState
         {
             Stage = stage,
@@ -170,9 +269,65 @@ internal sealed class RunFolder
             StepSeconds = stepSeconds,
             Numbers = new Dictionary<string, double>(Numbers),
         };
-        var path = Checkpoint.Write(In("checkpoints"), state, save);
+        OrSayHowToGoOn(path, () =>
+        {
+            // The lines of the steps before it must not be younger than the checkpoint.
+            ((FileStream)metrics!.BaseStream).Flush(flushToDisk: true);
+            Checkpoint.Write(checkpoints, state, save, options.Keep, options.KeepBest && Numbers.TryGetValue(BestStep, out var best) ? (int)best : null);
+        });
         context.Observer.Note($"Saved {path}.");
         return path;
+    }
+
+    /// <exception cref="IOException">The disk is full or fails.</exception>
+    private static void OrSayHowToGoOn(string path, Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (IOException e)
+        {
+            throw new IOException($"{path}: cannot be written: {e.Message.TrimEnd('.')}. The checkpoints before are whole; make room and go on with --resume.", e);
+        }
+    }
+
+    /// <summary>Measures, remembers the best figure and how long ago it was, and says whether this is the best one.</summary>
+    private bool Evaluate(int step, StageOptions options, StageWork work, OrderedDictionary<string, double> metrics)
+    {
+        var found = options.Ema is { Use: true } ? work.Optimizers[0].WithAverage(work.Evaluate!) : work.Evaluate!();
+        foreach (var (name, figure) in found.Metrics) metrics[name] = figure;
+        if (!options.KeepBest && options.EarlyStopping is null) return false;
+        var best = Numbers.TryGetValue(BestLoss, out var before) ? before : double.PositiveInfinity;
+        Numbers[WithoutGain] = found.Loss < best - (options.EarlyStopping?.MinGain ?? 0) ? 0 : Numbers.GetValueOrDefault(WithoutGain) + 1;
+        if (!(found.Loss < best)) return false;
+        Numbers[BestLoss] = found.Loss;
+        Numbers[BestStep] = step;
+        return true;
+    }
+
+    private bool IsExhausted(StageOptions options) =>
+        options.EarlyStopping is { } stopping && Numbers.TryGetValue(WithoutGain, out var without) && without >= stopping.Patience;
+
+    /// <summary>Makes the model what the final one is to be: the best measured one, the average.</summary>
+    private void Conclude(int steps, StageOptions options, StageWork work)
+    {
+        if (options.KeepBest && Numbers.TryGetValue(BestStep, out var best) && (int)best != steps)
+        {
+            Ranks.Barrier();                                                       // the first rank may still be writing
+            work.Load(Checkpoint.FolderOf(In("checkpoints"), (int)best));
+            context.Observer.Note($"The best held-out figure was that of step {best}; the final model is the one of that step.");
+        }
+        if (options.Ema is { Use: true }) work.Optimizers[0].SwapAverage();
+    }
+
+    private void CountSkips(int step, StageWork work, OrderedDictionary<string, double> metrics)
+    {
+        if (work.Optimizers[0].Skipped is null) return;
+        var skipped = work.Optimizers.Sum(optimizer => optimizer.Skipped ?? 0);
+        metrics["skipped"] = skipped - Numbers.GetValueOrDefault(SkippedSteps);
+        if (metrics["skipped"] > 0) context.Observer.Note($"Step {step + 1}: loss or gradient norm far above the last steps; skipped ({skipped} so far).");
+        Numbers[SkippedSteps] = skipped;
     }
 
     private static void RequireSameRecipe(string path, string yaml)

@@ -15,6 +15,9 @@ public sealed record StageContext
 
     public required IRunObserver Observer { get; init; }
 
+    /// <summary>The processes that train together; one alone unless the program was started by mpirun.</summary>
+    public Ranks Ranks { get; init; } = Ranks.One;
+
     /// <summary>When cancelled, the stage finishes its step, saves a checkpoint and throws <see cref="OperationCanceledException"/>.</summary>
     public CancellationToken Cancel { get; init; }
 }

@@ -17,7 +17,7 @@ internal readonly record struct HeldOutLoss(double Nats, long Tokens)
 internal sealed class LanguageModelTraining
 {
     public required RunFolder Run { get; init; }
-    public required Decoder Model { get; init; }
+    public required ITrainableModel Model { get; init; }
     public required Tokenizer Tokenizer { get; init; }
     public required ModelCard Card { get; init; }
     public required IReadOnlyList<TokenSequence> Train { get; init; }
@@ -26,56 +26,77 @@ internal sealed class LanguageModelTraining
     public required int MicroTokens { get; init; }
     public required OptimizerOptions Optimizer { get; init; }
     public required ulong Seed { get; init; }
-    public required int EvalEvery { get; init; }
-    public required int CheckpointEvery { get; init; }
+    public required StageOptions Options { get; init; }
 
     /// <summary>Trains through the plan, measures before and after, and saves the model.</summary>
-    public void Go()
+    /// <returns>Steps done.</returns>
+    public int Go()
     {
-        using var optimizer = new Optimizer(Model.Parameters, Optimizer, Run.Context.Pool);
+        Options.RequireConsistent(Heldout.Count);
+        Model.ActivationCheckpointing = Options.ActivationCheckpointing;
+        var ranks = Run.Context.Ranks;
+        using var optimizer = new Optimizer(Model.Parameters, Optimizer, Run.Context.Pool, ranks, Options.Ema, Options.SkipOutliers);
         if (Run.CheckpointFolder is { } folder) Checkpoint.LoadOptimizer(folder, optimizer);
         var schedule = new LearningRateSchedule(Optimizer, Plan.StepCount);
         if (Heldout.Count > 0 && !Run.Numbers.ContainsKey("heldout_loss_before"))
-            Run.Numbers["heldout_loss_before"] = Measure(Model, Heldout, MicroTokens).PerToken;
+            Run.Numbers["heldout_loss_before"] = HeldoutLoss();
 
-        Run.Loop(Plan.StepCount, CheckpointEvery, step =>
+        var steps = Run.Loop(Plan.StepCount, Options, new StageWork
         {
-            var learningRate = schedule.At(step);
-            var loss = Accumulate(Model, Train, Plan[step], MicroTokens, micro => DropoutKey(step, micro));
-            var norm = optimizer.Step(learningRate);
-            var metrics = new OrderedDictionary<string, double>
+            Step = step =>
             {
-                ["loss"] = loss,
-                ["lr"] = learningRate,
-                ["gradient_norm"] = norm,
-                ["tokens"] = Plan[step].Sum(example => Train[example].Ids.Length),
-            };
-            if (Heldout.Count > 0 && EvalEvery > 0 && (step + 1) % EvalEvery == 0)
-                metrics["heldout_loss"] = Measure(Model, Heldout, MicroTokens).PerToken;
-            Run.Numbers["train_loss"] = loss;
-            return metrics;
-        }, checkpoint => Checkpoint.SaveModel(checkpoint, Model, Tokenizer, Card, optimizer));
+                var learningRate = schedule.At(step);
+                var loss = Accumulate(Model, Train, Plan[step], MicroTokens, micro => DropoutKey(step, micro), optimizer: optimizer);
+                var norm = optimizer.Step(learningRate, loss);
+                Run.Numbers["train_loss"] = loss;
+                return new OrderedDictionary<string, double>
+                {
+                    ["loss"] = loss,
+                    ["lr"] = learningRate,
+                    ["gradient_norm"] = norm,
+                    ["tokens"] = Plan[step].Sum(example => Train[example].Ids.Length),
+                };
+            },
+            Evaluate = Heldout.Count == 0 ? null : () =>
+            {
+                var loss = HeldoutLoss();
+                return new Evaluation(new OrderedDictionary<string, double> { ["heldout_loss"] = loss }, loss);
+            },
+            Optimizers = [optimizer],
+            Save = checkpoint => Checkpoint.SaveModel(checkpoint, Model, Tokenizer, Card, optimizer),
+            Load = checkpoint => Checkpoint.LoadModel(checkpoint, Model, optimizer, Run.Context.Pool),
+        });
 
-        if (Heldout.Count > 0) Run.Numbers["heldout_loss_after"] = Measure(Model, Heldout, MicroTokens).PerToken;
-        ModelFolder.Save(Run.ModelPath, Model, Tokenizer, Card);
+        if (Heldout.Count > 0) Run.Numbers["heldout_loss_after"] = HeldoutLoss();
+        Run.SaveModel(Model, Tokenizer, () => Card, optimizer, Options);
+        return steps;
+
+        double HeldoutLoss() => Measure(Model, Heldout, MicroTokens, ranks).PerToken;
     }
 
-    /// <summary>Adds the gradient of the mean loss over the trained tokens of <paramref name="examples"/>, however many micro-batches it takes.</summary>
+    /// <summary>
+    /// Adds the gradient of the mean loss over the trained tokens of <paramref name="examples"/>, however many micro-batches it takes; of several
+    /// ranks each goes through its share of the examples.
+    /// </summary>
     /// <param name="model">Receives the gradient.</param>
     /// <param name="data">All sequences.</param>
     /// <param name="examples">Which of them make up the step.</param>
     /// <param name="microTokens">Most tokens of one pass.</param>
     /// <param name="dropoutKey">Key of the dropout masks of a micro-batch; null for none.</param>
     /// <param name="weight">Factor on loss and gradient.</param>
-    /// <returns>The loss in nats per token, times the weight.</returns>
+    /// <param name="optimizer">The one that steps next with these gradients; null alone.</param>
+    /// <returns>The loss in nats per token, times the weight, over all ranks.</returns>
     public static double Accumulate(
-        ITrainableModel model, IReadOnlyList<TokenSequence> data, IReadOnlyList<int> examples, int microTokens, Func<int, ulong?> dropoutKey, double weight = 1)
+        ITrainableModel model, IReadOnlyList<TokenSequence> data, IReadOnlyList<int> examples, int microTokens, Func<int, ulong?> dropoutKey, double weight = 1, Optimizer? optimizer = null)
     {
         var tokens = examples.Sum(example => (long)TrainedTokens(data[example]));
+        var ranks = optimizer?.Ranks ?? Ranks.One;
         double loss = 0;
-        var micro = 0;
-        foreach (var group in BatchPlan.MicroBatches(examples, example => data[example].Ids.Length, microTokens))
+        // Micro-batches of different ranks need different dropout masks.
+        var micro = ranks.Rank << 20;
+        foreach (var (group, isLast) in BatchPlan.MarkLast(BatchPlan.MicroBatches(ranks.Share(examples, Length), Length, microTokens)))
         {
+            if (isLast) optimizer?.ExpectLastBackward();
             var batch = Batch(data, group);
             var scores = model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, DropoutKey = dropoutKey(micro++) });
             var gradient = ArrayPool<float>.Shared.Rent(batch.ScoredCount);
@@ -84,21 +105,26 @@ internal sealed class LanguageModelTraining
             model.Backward(new TokenGradients { LogProb = dLogProb });
             ArrayPool<float>.Shared.Return(gradient);
         }
-        return loss;
+        return ranks.Sum(loss);
+
+        int Length(int example) => data[example].Ids.Length;
     }
 
     /// <summary>Loss over <paramref name="data"/>, without dropout and without gradients.</summary>
-    public static HeldOutLoss Measure(ITrainableModel model, IReadOnlyList<TokenSequence> data, int microTokens)
+    public static HeldOutLoss Measure(ITrainableModel model, IReadOnlyList<TokenSequence> data, int microTokens, Ranks? ranks = null)
     {
+        ranks ??= Ranks.One;
         double nats = 0;
         long tokens = 0;
-        foreach (var group in BatchPlan.MicroBatches(Enumerable.Range(0, data.Count), example => data[example].Ids.Length, microTokens))
+        foreach (var group in BatchPlan.MicroBatches(ranks.Share([.. Enumerable.Range(0, data.Count)], Length), Length, microTokens))
         {
             var batch = Batch(data, group);
             nats += LanguageModelLoss.TotalNats(model.Forward(batch, new ForwardRequest { LogProb = true }).LogProb);
             tokens += batch.ScoredCount;
         }
-        return new HeldOutLoss(nats, tokens);
+        return new HeldOutLoss(ranks.Sum(nats), (long)ranks.Sum(tokens));
+
+        int Length(int example) => data[example].Ids.Length;
     }
 
     /// <summary>Tokens of a sequence that give loss: the trained ones, without the first, which nothing predicts.</summary>

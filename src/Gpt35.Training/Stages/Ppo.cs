@@ -13,28 +13,49 @@ namespace Gpt35.Training;
 public static class Ppo
 {
     /// <summary>Completions generated side by side: enough to keep the matrix products large, few enough for the cache to stay small.</summary>
-    private const int GenerationBatch = 128;
+    internal const int GenerationBatch = 128;
 
     /// <summary>Trains a policy as the recipe says and leaves everything in the run folder.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PpoRecipe recipe, StageContext context)
     {
-        var run = RunFolder.Open(context, "ppo", recipe);
+        using var run = RunFolder.Open(context, "ppo", recipe);
         using var models = new PpoModels(recipe, run);
         var (train, heldout) = Prompts(recipe, models, context.Observer.Note);
         var plan = BatchPlan.ForSteps([.. train.Select(_ => 1)], recipe.RolloutPrompts, recipe.Iterations, recipe.Seed);
         var ptx = recipe.Ptx is { } options ? PtxMix.Read(options, recipe, models.Tokenizer, models.Policy.Config.MaxPositionEmbeddings, context.Observer.Note) : null;
         context.Observer.Started("ppo", recipe.Iterations,
-            $"{models.Policy.Parameters.Count:N0} parameters, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
+            $"{StageModels.Size(models.Policy)}, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
 
         var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [models.Format.EndOfTurn(models.Tokenizer)] };
         var engine = new InferenceEngine(models.Policy, GenerationBatch);
-        var scorer = new RolloutScorer(recipe, models.Policy, models.Reference, models.Value, models.Reward, models.RewardBias);
-        var update = new PpoUpdate(recipe, models.Policy, models.Value, models.PolicyOptimizer, models.ValueOptimizer, ptx);
+        var scorer = new RolloutScorer(recipe, models.TrainedPolicy, models.ScoringReference, models.TrainedValue, models.ScoringReward, models.RewardBias, context.Ranks);
+        var update = new PpoUpdate(recipe, models.TrainedPolicy, models.TrainedValue, models.PolicyOptimizer, models.ValueOptimizer, ptx);
         run.Numbers.TryAdd("kl_coef", recipe.KlCoef);
+        recipe.RequireConsistent(heldout.Count);
+        models.Policy.ActivationCheckpointing = models.Value.ActivationCheckpointing = recipe.ActivationCheckpointing;
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_score_before")) run.Numbers["heldout_score_before"] = HeldoutScore();
 
-        run.Loop(recipe.Iterations, recipe.CheckpointEvery, iteration =>
+        var rounds = run.Loop(recipe.Iterations, recipe, new StageWork
+        {
+            Step = Round,
+            Evaluate = heldout.Count == 0 ? null : () =>
+            {
+                var score = HeldoutScore();
+                return new Evaluation(new OrderedDictionary<string, double> { ["heldout_score"] = score }, -score);
+            },
+            Optimizers = [models.PolicyOptimizer, models.ValueOptimizer],
+            Save = models.SaveCheckpoint,
+            Load = models.LoadPolicy,
+        });
+
+        if (heldout.Count > 0) run.Numbers["heldout_score_after"] = HeldoutScore();
+        models.SavePolicy();
+        run.WriteSamples(Samples.Generate(models.Policy, models.Tokenizer, heldout.Count > 0 ? heldout : train, sampling with { Temperature = 0 }));
+        return run.Finish(rounds,
+            $"Score {run.Numbers["score_first"]:F3} → {run.Numbers["score_last"]:F3}, KL {run.Numbers["kl_per_token"]:F4} nats per token, {run.Numbers["finished_last"]:P0} of the completions end by themselves.");
+
+        OrderedDictionary<string, double> Round(int iteration)
         {
             var clock = Stopwatch.StartNew();
             var rollouts = Generate([.. plan[iteration].Select(prompt => train[prompt])], RandomStreams.Key(recipe.Seed, RandomStream.Rollouts, (ulong)iteration));
@@ -50,16 +71,15 @@ public static class Ppo
                 run.Numbers["kl_coef"] = KlPenalty.AdaptCoefficient(run.Numbers["kl_coef"], metrics["kl_sum"], target, rollouts.Count, recipe.KlHorizon);
             Remember(run.Numbers, metrics, iteration);
             return metrics;
-        }, models.SaveCheckpoint);
+        }
 
-        if (heldout.Count > 0) run.Numbers["heldout_score_after"] = HeldoutScore();
-        models.SavePolicy(run.ModelPath);
-        run.WriteSamples(Samples.Generate(models.Policy, models.Tokenizer, heldout.Count > 0 ? heldout : train, sampling with { Temperature = 0 }));
-        return run.Finish(recipe.Iterations,
-            $"Score {run.Numbers["score_first"]:F3} → {run.Numbers["score_last"]:F3}, KL {run.Numbers["kl_per_token"]:F4} nats per token, {run.Numbers["finished_last"]:P0} of the completions end by themselves.");
-
-        List<Rollout> Generate(IReadOnlyList<int[]> from, ulong seed) =>
-            [.. from.Zip(engine.Generate(from, sampling with { Seed = seed }), (prompt, completion) => new Rollout(prompt, completion))];
+        List<Rollout> Generate(IReadOnlyList<int[]> from, ulong seed)
+        {
+            var mine = context.Ranks.Share([.. Enumerable.Range(0, from.Count)], i => from[i].Length + recipe.MaxTokens);
+            var prompts = mine.Select(i => from[i]).ToList();
+            var completions = engine.Generate(prompts, sampling with { Seed = seed, FirstPrompt = mine.Count > 0 ? mine[0] : 0 });
+            return Rollout.Gather([.. prompts.Zip(completions, (prompt, completion) => new Rollout(prompt, completion))], context.Ranks);
+        }
 
         double HeldoutScore() => scorer.Scores(Generate(heldout, RandomStreams.Key(recipe.Seed, RandomStream.Samples))).Average();
     }

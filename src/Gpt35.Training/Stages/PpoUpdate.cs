@@ -32,8 +32,8 @@ internal sealed class PpoUpdate(
                 Add("value_clip_fraction", valueLoss.ClipFraction);
                 if (recipe.EntropyCoef > 0) Add("entropy_loss", entropyLoss);
                 if (ptx is not null) Add("ptx_loss", ptxLoss / Math.Max(ptx.Coef, double.Epsilon));
-                Add("gradient_norm", optimizer.Step(schedule.At(iteration)));
-                Add("value_gradient_norm", valueOptimizer.Step(valueSchedule.At(iteration)));
+                Add("gradient_norm", optimizer.Step(schedule.At(iteration), policyLoss.Loss));
+                Add("value_gradient_norm", valueOptimizer.Step(valueSchedule.At(iteration), valueLoss.Loss));
                 steps++;
             }
         }
@@ -43,13 +43,24 @@ internal sealed class PpoUpdate(
         void Add(string name, double figure) => metrics[name] = metrics.GetValueOrDefault(name) + figure;
     }
 
+    /// <summary>The sum of the losses of one minibatch; leaves its gradients in both networks and takes no step.</summary>
+    internal double Accumulate(Experience experience, int[] rollouts)
+    {
+        var ptxLoss = Minibatch(experience, rollouts, out var policyLoss, out var entropyLoss, out var valueLoss, 0);
+        return policyLoss.Loss + entropyLoss + valueLoss.Loss + ptxLoss;
+    }
+
     /// <summary>Accumulates the gradients of one minibatch in both networks; returns the weighted ptx loss.</summary>
     private double Minibatch(Experience experience, int[] rollouts, out PolicyLoss policyLoss, out double entropyLoss, out ValueLoss valueLoss, int ptxStep)
     {
         var tokens = rollouts.Sum(i => experience.Rollouts[i].CompletionLength);
         (policyLoss, entropyLoss, valueLoss) = (default, 0, default);
-        foreach (var group in RolloutScorer.MicroBatches(experience.Rollouts, rollouts, recipe.MicroTokens))
+        var ranks = optimizer.Ranks;
+        var mine = ranks.Share(rollouts, i => experience.Rollouts[i].Tokens.Length);
+        foreach (var (group, isLast) in BatchPlan.MarkLast(RolloutScorer.MicroBatches(experience.Rollouts, mine, recipe.MicroTokens)))
         {
+            if (isLast && ptx is null) optimizer.ExpectLastBackward();
+            if (isLast) valueOptimizer.ExpectLastBackward();
             var batch = RolloutScorer.Batch(experience.Rollouts, group);
             var gradient = new float[batch.ScoredCount];                                               // (N,)
 
@@ -66,8 +77,11 @@ internal sealed class PpoUpdate(
                 recipe.ValueClip, recipe.VfCoef, tokens, gradient);
             value.Backward(new TokenGradients { Scalars = gradient });
         }
+        policyLoss = new PolicyLoss(ranks.Sum(policyLoss.Loss), ranks.Sum(policyLoss.ClipFraction), ranks.Sum(policyLoss.ApproxKl), ranks.Max(policyLoss.LargestRatioGap));
+        valueLoss = new ValueLoss(ranks.Sum(valueLoss.Loss), ranks.Sum(valueLoss.ClipFraction));
+        entropyLoss = ranks.Sum(entropyLoss);
         return ptx is null ? 0
-            : LanguageModelTraining.Accumulate(policy, ptx.Windows, ptx.Plan[ptxStep], recipe.MicroTokens, _ => null, ptx.Coef);
+            : LanguageModelTraining.Accumulate(policy, ptx.Windows, ptx.Plan[ptxStep], recipe.MicroTokens, _ => null, ptx.Coef, optimizer);
     }
 
     private static float[] Gather(Experience experience, IReadOnlyList<int> rollouts, float[] figures)

@@ -12,7 +12,7 @@ public static class Pretraining
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PretrainRecipe recipe, StageContext context)
     {
-        var run = RunFolder.Open(context, "pretrain", recipe);
+        using var run = RunFolder.Open(context, "pretrain", recipe);
         var tokenizer = Tokenizer.Load(recipe.Tokenizer);
         var config = recipe.Model.ToConfig(tokenizer.VocabSize);
         config.Validate();
@@ -24,13 +24,14 @@ public static class Pretraining
         using var model = run.CheckpointFolder is { } checkpoint
             ? ModelFolder.Load(checkpoint, context.Pool).Model
             : Decoder.Create(config, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), context.Pool);
+        using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool);
         context.Observer.Started("pretrain", plan.StepCount,
             $"{model.Parameters.Count:N0} parameters, {text.TrainDocuments:N0} documents with {train.Tokens:N0} tokens; {heldout.Tokens:N0} tokens held out.");
 
-        new LanguageModelTraining
+        var steps = new LanguageModelTraining
         {
             Run = run,
-            Model = model,
+            Model = trained,
             Tokenizer = tokenizer,
             Card = new ModelCard { Stage = "pretrain", RecipeHash = run.RecipeHash },
             Train = train.Windows,
@@ -39,8 +40,7 @@ public static class Pretraining
             MicroTokens = recipe.Batch.MicroTokens,
             Optimizer = recipe.Optimizer,
             Seed = recipe.Seed,
-            EvalEvery = recipe.EvalEvery,
-            CheckpointEvery = recipe.CheckpointEvery,
+            Options = recipe,
         }.Go();
 
         run.Numbers["parameters"] = model.Parameters.Count;
@@ -61,7 +61,7 @@ public static class Pretraining
             StopTokens = [tokenizer.EndOfText],
             Seed = RandomStreams.Key(recipe.Seed, RandomStream.Samples),
         }));
-        return run.Finish(plan.StepCount, heldout.Tokens == 0
+        return run.Finish(steps, heldout.Tokens == 0
             ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
             : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per token, {run.Numbers["heldout_bits_per_byte_after"]:F3} bits per byte.");
     }

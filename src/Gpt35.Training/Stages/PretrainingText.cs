@@ -20,7 +20,7 @@ internal sealed class PretrainingText : IDisposable
     /// <exception cref="InvalidDataException">Nothing is left to train on, or the shards do not fit the recipe.</exception>
     public static PretrainingText Read(PretrainRecipe recipe, Tokenizer tokenizer, Action<string> note)
     {
-        var context = recipe.Model.MaxPositionEmbeddings;
+        var context = recipe.Model.ToConfig(tokenizer.VocabSize).MaxPositionEmbeddings;
         if (!AreShards("data.train", recipe.Data.Train))
         {
             // The held-out files are read on their own, because they may be shards.

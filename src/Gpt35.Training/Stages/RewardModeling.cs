@@ -13,11 +13,12 @@ public static class RewardModeling
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(RewardRecipe recipe, StageContext context)
     {
-        var run = RunFolder.Open(context, "reward", recipe);
+        using var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
-        using var model = run.CheckpointFolder is { } folder
-            ? ModelFolder.Load(folder, context.Pool).Model
-            : init.Model.CloneWithHead(1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+        using var decoder = run.CheckpointFolder is { } folder
+            ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
+            : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
@@ -29,59 +30,73 @@ public static class RewardModeling
             throw new InvalidDataException($"{string.Join(", ", recipe.Data.Train)}: none of the {data.Train.Count} rankings has two differently ranked completions that fit into the context of {window} tokens.");
         var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
         context.Observer.Started("reward", plan.StepCount,
-            $"{model.Parameters.Count:N0} parameters, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
-        if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Measure(model, heldout, recipe.MicroTokens), "before");
+            $"{StageModels.Size(decoder)}, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
+        recipe.RequireConsistent(heldout.Count);
+        decoder.ActivationCheckpointing = recipe.ActivationCheckpointing;
+        if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Heldout(), "before");
 
-        using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool);
+        using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool, context.Ranks, recipe.Ema, recipe.SkipOutliers);
         if (run.CheckpointFolder is { } checkpoint) Checkpoint.LoadOptimizer(checkpoint, optimizer);
         var schedule = new LearningRateSchedule(recipe.Optimizer, plan.StepCount);
-        run.Loop(plan.StepCount, recipe.CheckpointEvery, step =>
+        var steps = run.Loop(plan.StepCount, recipe, new StageWork
         {
-            var metrics = Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step));
-            if (heldout.Count > 0 && recipe.EvalEvery > 0 && (step + 1) % recipe.EvalEvery == 0)
-                (metrics["heldout_loss"], metrics["heldout_accuracy"], _) = Measure(model, heldout, recipe.MicroTokens);
-            return metrics;
-        }, saved => Checkpoint.SaveModel(saved, model, tokenizer, card, optimizer));
+            Step = step => Step(model, train, plan[step], recipe.MicroTokens, optimizer, schedule.At(step)),
+            Evaluate = heldout.Count == 0 ? null : () =>
+            {
+                var (loss, accuracy, _) = Heldout();
+                return new Evaluation(new OrderedDictionary<string, double> { ["heldout_loss"] = loss, ["heldout_accuracy"] = accuracy }, loss);
+            },
+            Optimizers = [optimizer],
+            Save = saved => Checkpoint.SaveModel(saved, model, tokenizer, card, optimizer),
+            Load = saved => Checkpoint.LoadModel(saved, model, optimizer, context.Pool),
+        });
 
         var series = new Dictionary<string, double[]>();
         if (heldout.Count > 0)
         {
-            var after = Measure(model, heldout, recipe.MicroTokens);
+            var after = Heldout();
             Note(run.Numbers, after, "after");
             run.Numbers["heldout_pairs"] = after.Margins.Length;
             series["heldout_margins"] = after.Margins;
         }
         run.Numbers["train_prompts"] = train.Count;
         run.Numbers["train_pairs"] = train.Sum(prompt => prompt.Pairs);
-        run.Numbers["reward_bias"] = Bias(recipe, model, format, tokenizer, context.Observer.Note);
-        card = card with { RewardBias = run.Numbers["reward_bias"] };
-        ModelFolder.Save(run.ModelPath, model, tokenizer, card);
-        run.WriteSamples(SampleRows(model, tokenizer, heldout.Count > 0 ? heldout : train, recipe.MicroTokens, card.RewardBias));
-        return run.Finish(plan.StepCount, heldout.Count == 0
+        run.SaveModel(model, tokenizer, () =>
+        {
+            var bias = Bias(recipe, model, format, tokenizer, context.Observer.Note);
+            run.Numbers.TryAdd("reward_bias", bias);                                  // the first is the model's, a second that of its average
+            return card with { RewardBias = bias };
+        }, optimizer, recipe);
+        run.WriteSamples(SampleRows(model, tokenizer, heldout.Count > 0 ? heldout : train, recipe.MicroTokens, run.Numbers["reward_bias"]));
+        return run.Finish(steps, heldout.Count == 0
             ? "Nothing was held out, so the accuracy of the reward model is unknown."
             : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per pair, accuracy {run.Numbers["heldout_accuracy_before"]:P1} → {run.Numbers["heldout_accuracy_after"]:P1} of {run.Numbers["heldout_pairs"]:N0} pairs.", series);
+
+        (double Loss, double Accuracy, double[] Margins) Heldout() => Measure(model, heldout, recipe.MicroTokens, context.Ranks);
     }
 
     private static OrderedDictionary<string, double> Step(
-        Decoder model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
+        ITrainableModel model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer optimizer, double learningRate)
     {
-        var found = Accumulate(model, data, prompts, microTokens);
+        var found = Accumulate(model, data, prompts, microTokens, optimizer);
         return new OrderedDictionary<string, double>
         {
             ["loss"] = found.Loss,
             ["accuracy"] = found.Correct / (double)found.Pairs,
             ["lr"] = learningRate,
-            ["gradient_norm"] = optimizer.Step(learningRate),
+            ["gradient_norm"] = optimizer.Step(learningRate, found.Loss),
             ["tokens"] = prompts.Sum(prompt => data[prompt].TokenCount),
         };
     }
 
     /// <summary>Adds the gradient of the mean ranking loss over <paramref name="prompts"/>; all completions of a prompt are in one micro-batch.</summary>
-    internal static RankingLoss Accumulate(ITrainableModel model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens)
+    internal static RankingLoss Accumulate(ITrainableModel model, IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, int microTokens, Optimizer? optimizer = null)
     {
+        var processes = optimizer?.Ranks ?? Ranks.One;
         var total = new RankingLoss();
-        foreach (var group in BatchPlan.MicroBatches(prompts, prompt => data[prompt].TokenCount, microTokens))
+        foreach (var (group, isLast) in BatchPlan.MarkLast(BatchPlan.MicroBatches(processes.Share(prompts, prompt => data[prompt].TokenCount), prompt => data[prompt].TokenCount, microTokens)))
         {
+            if (isLast) optimizer?.ExpectLastBackward();
             var batch = Batch(data, group);
             var scores = model.Forward(batch, new ForwardRequest { Scalars = true, ForBackward = true }).Scalars;     // (U,)
             var gradient = ArrayPool<float>.Shared.Rent(scores.Length);
@@ -91,7 +106,7 @@ public static class RewardModeling
             ArrayPool<float>.Shared.Return(gradient);
             total = new RankingLoss(total.Loss + found.Loss, total.Pairs + found.Pairs, total.Correct + found.Correct);
         }
-        return total;
+        return new RankingLoss(processes.Sum(total.Loss), (int)processes.Sum(total.Pairs), (int)processes.Sum(total.Correct));
     }
 
     /// <summary>The ranking loss of some prompts and its gradient with respect to the score of each different completion, (U,).</summary>
@@ -118,33 +133,35 @@ public static class RewardModeling
     }
 
     /// <summary>Loss, pair accuracy and the margin r_w − r_l of every pair.</summary>
-    internal static (double Loss, double Accuracy, double[] Margins) Measure(ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens)
+    internal static (double Loss, double Accuracy, double[] Margins) Measure(ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens, Ranks? ranks = null)
     {
         double loss = 0;
         var margins = new List<double>();
-        foreach (var prompt in Scored(model, data, microTokens))
+        foreach (var prompt in Scored(model, data, microTokens, ranks))
         {
             var unused = new float[prompt.Rewards.Length];
             loss += RewardLoss.Rankings(prompt.Rewards, [prompt.Prompt.Rankings], data.Count, unused).Loss;
-            foreach (var ranks in prompt.Prompt.Rankings)
-                for (var i = 0; i < ranks.Length; i++)
-                    for (var j = 0; j < ranks.Length; j++)
-                        if (ranks[i] < ranks[j]) margins.Add(prompt.Rewards[i] - prompt.Rewards[j]);
+            foreach (var ranking in prompt.Prompt.Rankings)
+                for (var i = 0; i < ranking.Length; i++)
+                    for (var j = 0; j < ranking.Length; j++)
+                        if (ranking[i] < ranking[j]) margins.Add(prompt.Rewards[i] - prompt.Rewards[j]);
         }
         return (loss, margins.Count(margin => margin > 0) / (double)margins.Count, [.. margins]);
     }
 
-    /// <summary>Output of the scalar head at the last token of each sequence, without the bias of the card.</summary>
-    internal static float[] Rewards(ITrainableModel model, IReadOnlyList<int[]> sequences, int microTokens)
+    /// <summary>Output of the scalar head at the last token of each sequence, without the bias of the card; of several ranks each scores its share.</summary>
+    internal static float[] Rewards(ITrainableModel model, IReadOnlyList<int[]> sequences, int microTokens, Ranks? ranks = null)
     {
-        var rewards = new List<float>(sequences.Count);
-        foreach (var group in BatchPlan.MicroBatches(Enumerable.Range(0, sequences.Count), i => sequences[i].Length, microTokens))
+        ranks ??= Ranks.One;
+        var rewards = new float[sequences.Count];
+        foreach (var group in BatchPlan.MicroBatches(ranks.Share([.. Enumerable.Range(0, sequences.Count)], i => sequences[i].Length), i => sequences[i].Length, microTokens))
         {
             var builder = new TokenBatchBuilder();
             foreach (var i in group) builder.AddLast(sequences[i]);
-            rewards.AddRange(model.Forward(builder.Build(), new ForwardRequest { Scalars = true }).Scalars);
+            model.Forward(builder.Build(), new ForwardRequest { Scalars = true }).Scalars.CopyTo(rewards.AsSpan(group[0]));       // groups are contiguous here
         }
-        return [.. rewards];
+        ranks.Sum(rewards);
+        return rewards;
     }
 
     /// <summary>What to add so that demonstrations average 0; 0 without demonstrations.</summary>
@@ -177,9 +194,10 @@ public static class RewardModeling
         return builder.Build();
     }
 
-    private static IEnumerable<(RankedPrompt Prompt, float[] Rewards)> Scored(ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens)
+    private static IEnumerable<(RankedPrompt Prompt, float[] Rewards)> Scored(
+        ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens, Ranks? ranks = null)
     {
-        var rewards = Rewards(model, [.. data.SelectMany(prompt => prompt.Sequences)], microTokens);
+        var rewards = Rewards(model, [.. data.SelectMany(prompt => prompt.Sequences)], microTokens, ranks);
         var start = 0;
         foreach (var prompt in data)
         {

@@ -1,9 +1,12 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Gpt35.Inference;
 using Gpt35.Model;
 
 namespace Gpt35.Training;
 
 /// <summary>A prompt and the policy's completion of it.</summary>
+[method: JsonConstructor]
 internal sealed record Rollout(int PromptLength, int[] Tokens, float[] SamplerLogProb, bool Finished)
 {
     public Rollout(int[] prompt, Completion completion)
@@ -11,6 +14,14 @@ internal sealed record Rollout(int PromptLength, int[] Tokens, float[] SamplerLo
 
     /// <summary>n: tokens of the completion.</summary>
     public int CompletionLength => Tokens.Length - PromptLength;
+
+    /// <summary>The rollouts of all ranks, one share after the other.</summary>
+    public static List<Rollout> Gather(IReadOnlyList<Rollout> mine, Ranks ranks)
+    {
+        if (ranks.Count == 1) return [.. mine];
+        var json = ranks.AllGather(JsonSerializer.SerializeToUtf8Bytes(mine));
+        return [.. json.SelectMany(part => JsonSerializer.Deserialize<List<Rollout>>(part)!)];
+    }
 }
 
 /// <summary>Rollouts of one round with everything the update needs, per completion token, rollouts end to end, (N,).</summary>
@@ -61,8 +72,11 @@ internal sealed class Experience
 
 /// <summary>Turns rollouts into experience with the four models.</summary>
 internal sealed class RolloutScorer(
-    PpoRecipe recipe, ITrainableModel policy, ITrainableModel reference, ITrainableModel value, ITrainableModel reward, double rewardBias)
+    PpoRecipe recipe, ITrainableModel policy, ITrainableModel reference, ITrainableModel value, ITrainableModel reward, double rewardBias, Ranks? together = null)
 {
+    private readonly Ranks ranks = together ?? Ranks.One;
+
+    /// <summary>Experience of all rollouts; of several ranks each passes its share through the models.</summary>
     public Experience Score(IReadOnlyList<Rollout> rollouts, double klCoef)
     {
         int[] starts = [0, .. rollouts.Select(rollout => rollout.CompletionLength)];
@@ -73,7 +87,7 @@ internal sealed class RolloutScorer(
         var referenceLogProb = new float[n];
         var values = new float[n];
         var temperature = (float)recipe.Temperature;
-        foreach (var group in MicroBatches(rollouts, Enumerable.Range(0, rollouts.Count), recipe.MicroTokens))
+        foreach (var group in MicroBatches(rollouts, ranks.Share([.. Enumerable.Range(0, rollouts.Count)], i => rollouts[i].Tokens.Length), recipe.MicroTokens))
         {
             var batch = Batch(rollouts, group);
             var at = starts[group[0]];                                                                  // groups are contiguous here
@@ -83,6 +97,7 @@ internal sealed class RolloutScorer(
             reference.Forward(batch, new ForwardRequest { LogProb = true, Temperature = temperature }).LogProb.CopyTo(referenceLogProb.AsSpan(at));
             value.Forward(batch, new ForwardRequest { Scalars = true }).Scalars.CopyTo(values.AsSpan(at));
         }
+        foreach (var figures in (float[][])[logProb, entropy, referenceLogProb, values]) ranks.Sum(figures);
         var kl = new float[n];
         KlPenalty.Estimate(logProb, referenceLogProb, recipe.KlEstimator, kl);
         var experience = new Experience
@@ -111,7 +126,7 @@ internal sealed class RolloutScorer(
     /// <summary>Score of each rollout at its last token; a completion without an end loses the penalty.</summary>
     public double[] Scores(IReadOnlyList<Rollout> rollouts)
     {
-        var raw = RewardModeling.Rewards(reward, [.. rollouts.Select(rollout => rollout.Tokens)], recipe.MicroTokens);
+        var raw = RewardModeling.Rewards(reward, [.. rollouts.Select(rollout => rollout.Tokens)], recipe.MicroTokens, ranks);
         return [.. rollouts.Zip(raw, (rollout, score) => score + rewardBias - (rollout.Finished ? 0 : recipe.MissingEosPenalty))];
     }
 

@@ -12,10 +12,39 @@ internal static class StageModels
         Checked(ModelFolder.Load(path, pool), folder => folder.Model.Config.NumScalars == 0,
             $"{path}: a model with a scalar head (a reward or value model); {key} needs a language model.");
 
+    /// <param name="path">The folder.</param>
+    /// <param name="pool">Threads.</param>
+    /// <param name="shared">A model whose base the reward model may stand on too, and where that base came from.</param>
     /// <exception cref="InvalidDataException">The folder holds no reward model.</exception>
-    public static ModelFolder LoadRewardModel(string path, WorkerPool pool) =>
-        Checked(ModelFolder.Load(path, pool), folder => folder.Model.Config.NumScalars == 1,
+    public static ModelFolder LoadRewardModel(string path, WorkerPool pool, (Decoder Model, string BasePath)? shared = null) =>
+        Checked(ModelFolder.Load(path, pool, shared), folder => folder.Model.Config.NumScalars == 1,
             $"{path}: not a reward model (it has no scalar head). Train one with 'gpt35 reward'.");
+
+    /// <summary>
+    /// What a stage trains in place of the model that it starts from: with <paramref name="lora"/> an adapter over that model frozen (an adapter that is
+    /// there already goes on), else a copy of its weights, an adapter worked in. A scalar head of the same size is copied, another one is new.
+    /// </summary>
+    /// <param name="start">The initial model.</param>
+    /// <param name="path">Its folder.</param>
+    /// <param name="lora">The recipe's adapter, or null.</param>
+    /// <param name="scalars">Outputs of the scalar head; 0: a language model.</param>
+    /// <param name="seed">Key of what is new.</param>
+    /// <exception cref="InvalidDataException">The adapter does not fit the model, or is another one than the one that is there.</exception>
+    public static Decoder Trainee(Decoder start, string path, LoraOptions? lora, int scalars, ulong seed)
+    {
+        if (lora is not null) return start.Adapt(lora.ToConfig(start.Config), scalars, seed, Path.GetFullPath(path));
+        if (start.Adapter is null) return start.CloneWithHead(scalars, seed);
+        using var merged = start.Merge();
+        return merged.CloneWithHead(scalars, seed);
+    }
+
+    /// <summary>"124,439,808 parameters", or of an adapter how many of it are trained over how many.</summary>
+    public static string Size(Decoder model) => model.Adapter is null
+        ? $"{model.Parameters.Count:N0} parameters"
+        : $"{model.Parameters.Count:N0} parameters of an adapter over {model.FrozenCount:N0} frozen ones";
+
+    /// <summary>The base of a model that is in memory, for others to share: where its weights came from.</summary>
+    public static (Decoder Model, string BasePath) BaseOf(ModelFolder folder, string path) => (folder.Model, folder.Model.Adapter?.BasePath ?? path);
 
     /// <summary>The chat format a model was fine-tuned with.</summary>
     /// <exception cref="InvalidDataException">It is a base model, or its definition of the format is damaged.</exception>
@@ -31,6 +60,16 @@ internal static class StageModels
         EndOfTurn = format.End,
         Parents = parents,
         RecipeHash = run.RecipeHash,
+    };
+
+    /// <summary>What computes over the weights of <paramref name="model"/>: the model itself, or the torch backend. Dispose it before the model.</summary>
+    /// <exception cref="InvalidDataException">The backend is not there, or has no such type.</exception>
+    public static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool) => (backend, dtype) switch
+    {
+        (Backend.Torch, _) when model.Adapter is not null => throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'."),
+        (Backend.Torch, _) => TorchPlugin.Create(model, dtype, pool),
+        (_, Dtype.Fp32) => model,
+        _ => throw new InvalidDataException("dtype is bf16, but the cpu backend trains in fp32. Take backend: torch (--backend torch), or leave dtype out."),
     };
 
     private static ModelFolder Checked(ModelFolder folder, Func<ModelFolder, bool> isRight, string complaint)

@@ -13,7 +13,7 @@ public static class SupervisedFineTuning
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(SftRecipe recipe, StageContext context)
     {
-        var run = RunFolder.Open(context, "sft", recipe);
+        using var run = RunFolder.Open(context, "sft", recipe);
         using var start = Start(recipe, run, context.Pool);
         var (model, tokenizer) = (start.Model, start.Tokenizer);
         var format = ChatFormatFile.Find(recipe.ChatFormat);
@@ -27,12 +27,13 @@ public static class SupervisedFineTuning
         var demonstrations = train.Count;
         if (recipe.TextMix is { } mix) train.AddRange(Text(mix, train.Sum(example => (long)example.Ids.Length), recipe.Seed, tokenizer, window, context.Observer.Note));
         var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch, recipe.Epochs, recipe.Seed);
-        context.Observer.Started("sft", plan.StepCount, $"{model.Parameters.Count:N0} parameters, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
+        using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool);
+        context.Observer.Started("sft", plan.StepCount, $"{StageModels.Size(model)}, {demonstrations:N0} demonstrations, {train.Count - demonstrations:N0} pieces of text among them, {heldout.Count:N0} held out.");
 
-        new LanguageModelTraining
+        var steps = new LanguageModelTraining
         {
             Run = run,
-            Model = model,
+            Model = trained,
             Tokenizer = tokenizer,
             Card = StageModels.CardOf("sft", format, [recipe.Init], run),
             Train = train,
@@ -41,8 +42,7 @@ public static class SupervisedFineTuning
             MicroTokens = recipe.Batch.MicroTokens,
             Optimizer = recipe.Optimizer,
             Seed = recipe.Seed,
-            EvalEvery = recipe.EvalEvery,
-            CheckpointEvery = recipe.CheckpointEvery,
+            Options = recipe,
         }.Go();
 
         run.Numbers["train_demonstrations"] = demonstrations;
@@ -55,7 +55,7 @@ public static class SupervisedFineTuning
             MaxTokens = window / 4,
             StopTokens = [format.EndOfTurn(tokenizer)],
         }));
-        return run.Finish(plan.StepCount, heldout.Count == 0
+        return run.Finish(steps, heldout.Count == 0
             ? $"Training loss {run.Numbers["train_loss"]:F3} nats per token at the last step; nothing was held out."
             : $"Held-out loss {run.Numbers["heldout_loss_before"]:F3} → {run.Numbers["heldout_loss_after"]:F3} nats per answer token.");
     }
@@ -104,23 +104,39 @@ public static class SupervisedFineTuning
         : throw new InvalidDataException("found a conversation without an assistant turn, so none of its tokens would be trained on; expected at least one answer. Drop the row or add the answer.");
 
     /// <summary>The conversation before its last answer.</summary>
-    private static IReadOnlyList<Message> PromptOf(Demonstration demonstration)
+    internal static IReadOnlyList<Message> PromptOf(Demonstration demonstration)
     {
         var last = demonstration.Messages.ToList().FindLastIndex(message => message.Role == Role.Assistant);
         return last < 0 ? demonstration.Messages : [.. demonstration.Messages.Take(last)];
     }
 
-    /// <summary>The checkpoint to go on from, or the initial model with the recipe's dropout.</summary>
+    /// <summary>The checkpoint to go on from, or the initial model with the recipe's dropout; with lora an adapter over it.</summary>
     private static ModelFolder Start(SftRecipe recipe, RunFolder run, WorkerPool pool)
     {
-        if (run.CheckpointFolder is { } checkpoint) return ModelFolder.Load(checkpoint, pool);
-        var folder = StageModels.LoadLanguageModel(recipe.Init, "init", pool);
-        if (recipe.ResidDropout is not { } dropout) return folder;
+        var folder = run.CheckpointFolder is { } checkpoint ? ModelFolder.Load(checkpoint, pool) : StageModels.LoadLanguageModel(recipe.Init, "init", pool);
+        // A checkpoint of a whole model has the recipe's dropout in its configuration; one of an adapter has its base's.
+        if (run.CheckpointFolder is not null && recipe.Lora is null) return folder;
+        if (recipe is { Lora: null, ResidDropout: null } && folder.Model.Adapter is null) return folder;
         using (folder)
         {
-            var model = Decoder.Create(folder.Model.Config with { ResidDropout = (float)dropout }, recipe.Seed, pool);
-            model.Parameters.CopyFrom(folder.Model.Parameters);
+            var model = recipe.Lora is { } lora
+                ? folder.Model.Adapt(lora.ToConfig(folder.Model.Config), 0, recipe.Seed, Path.GetFullPath(recipe.Init), (float?)recipe.ResidDropout)
+                : Copy(folder.Model, (float?)recipe.ResidDropout, recipe.Seed, pool);
             return new ModelFolder { Model = model, Tokenizer = folder.Tokenizer, Card = folder.Card };
+        }
+    }
+
+    private static Decoder Copy(Decoder start, float? dropout, ulong seed, WorkerPool pool)
+    {
+        if (start.Adapter is null) return CopyWhole(start);
+        using var merged = start.Merge();
+        return CopyWhole(merged);
+
+        Decoder CopyWhole(Decoder whole)
+        {
+            var model = Decoder.Create(whole.Config with { ResidDropout = dropout ?? whole.Config.ResidDropout }, seed, pool);
+            model.Parameters.CopyFrom(whole.Parameters);
+            return model;
         }
     }
 }

@@ -1,0 +1,160 @@
+using Gpt35.Kernels;
+
+namespace Gpt35.Model;
+
+/// <summary>
+/// The trained part of an adapted model: A and B of every target, and the scalar head where the model has one. The base it belongs to is
+/// another <see cref="ParameterSet"/>, which stays as it is and may serve several adapters.
+/// </summary>
+public sealed unsafe class LoraAdapter : IDisposable
+{
+    private readonly LoraPair[][] pairs;                                     // (L)
+    private readonly GrowingBuffer reduced = new(), reducedGradient = new(); // (T, r)
+
+    private LoraAdapter(ModelConfig config, LoraConfig lora, string? basePath)
+    {
+        config.Validate();
+        lora.Validate(config);
+        (Config, Lora, BasePath) = (config, lora, basePath);
+        Parameters = new ParameterSet(LoraLayout.Parameters(config, lora));
+        pairs = LoraLayout.Pairs(config, lora, Parameters);
+    }
+
+    /// <summary>A new adapter that changes nothing yet: B is 0, A uniform in ±1/√in as PEFT starts it; the head as <see cref="DecoderLayout.Initialize"/> would.</summary>
+    /// <param name="config">The adapted model; with <see cref="ModelConfig.NumScalars"/> the adapter brings the head.</param>
+    /// <param name="lora">Rank, scale and targets.</param>
+    /// <param name="seed">Key of the initial values.</param>
+    /// <param name="basePath">Folder of the base, which the adapter's folder will name.</param>
+    /// <exception cref="InvalidDataException">The two contradict each other.</exception>
+    public static LoraAdapter Create(ModelConfig config, LoraConfig lora, ulong seed, string? basePath = null)
+    {
+        var adapter = new LoraAdapter(config, lora, basePath);
+        for (var index = 0; index < adapter.Parameters.All.Count; index++)
+        {
+            var parameter = adapter.Parameters.All[index];
+            var values = adapter.Parameters.ValuesOf(parameter);
+            var key = CounterRandom.Hash(seed, (ulong)index);
+            if (parameter.Name == LoraLayout.Head)
+                for (var i = 0; i < values.Length; i++) values[i] = (float)(CounterRandom.Normal(key, (ulong)i) / Math.Sqrt(config.HiddenSize + 1));
+            else if (parameter.Name.EndsWith("lora_A.weight", StringComparison.Ordinal))
+                for (var i = 0; i < values.Length; i++) values[i] = (float)((2 * CounterRandom.Uniform(key, (ulong)i) - 1) / Math.Sqrt(parameter.Shape[1]));
+        }
+        return adapter;
+    }
+
+    /// <summary>An adapter whose values the caller fills in; all zeros until then.</summary>
+    internal static LoraAdapter CreateEmpty(ModelConfig config, LoraConfig lora, string? basePath) => new(config, lora, basePath);
+
+    /// <summary>A copy, for a head of <paramref name="scalars"/> outputs: one of the same size is copied, another one is new.</summary>
+    public LoraAdapter CloneWithHead(int scalars, ulong seed) => Clone(Config with { NumScalars = scalars }, seed);
+
+    /// <summary>As <see cref="CloneWithHead"/>, for a configuration that differs in its head or its dropout.</summary>
+    internal LoraAdapter Clone(ModelConfig config, ulong seed)
+    {
+        var clone = Create(config, Lora, seed, BasePath);
+        clone.Parameters.CopyFrom(Parameters);
+        return clone;
+    }
+
+    /// <summary>Shape of the adapted model.</summary>
+    public ModelConfig Config { get; }
+    public LoraConfig Lora { get; }
+
+    /// <summary>Folder of the base; null while it has none.</summary>
+    public string? BasePath { get; }
+
+    /// <summary>What is trained, with its gradients.</summary>
+    public ParameterSet Parameters { get; }
+
+    /// <summary>The scalar head, (S, D).</summary>
+    internal float* Head => Parameters.ValuePointer + Parameters[LoraLayout.Head].Offset;
+    internal float* HeadGradient => Parameters.GradientPointer + Parameters[LoraLayout.Head].Offset;
+
+    /// <summary>Floats allocated for passes so far.</summary>
+    internal long WorkingFloats => reduced.Length + reducedGradient.Length;
+
+    /// <summary>y += s·(x·Aᵀ)·Bᵀ for the targets of a site.</summary>
+    /// <param name="pool">Threads.</param>
+    /// <param name="layer">Block.</param>
+    /// <param name="site">Product of the block.</param>
+    /// <param name="x">(T, in)</param>
+    /// <param name="y">(T, out), x·W + b on entry.</param>
+    internal void Forward(WorkerPool pool, int layer, LinearSite site, Matrix x, Matrix y)
+    {
+        foreach (var pair in pairs[layer])
+            if (pair.Site == site)
+                Gemm.Multiply(pool, Reduce(pool, pair, x), B(pair).T, y.Columns(pair.FirstColumn, pair.Columns), accumulate: true);
+    }
+
+    /// <summary>dB += s·dyᵀ·(x·Aᵀ), dA += s·(dy·B)ᵀ·x, dx += s·(dy·B)·A.</summary>
+    /// <param name="pool">Threads.</param>
+    /// <param name="layer">Block.</param>
+    /// <param name="site">Product of the block.</param>
+    /// <param name="x">(T, in)</param>
+    /// <param name="dy">(T, out)</param>
+    /// <param name="dx">(T, in), dy·Wᵀ on entry.</param>
+    internal void Backward(WorkerPool pool, int layer, LinearSite site, Matrix x, Matrix dy, Matrix dx)
+    {
+        foreach (var pair in pairs[layer])
+        {
+            if (pair.Site != site) continue;
+            var part = dy.Columns(pair.FirstColumn, pair.Columns);
+            Gemm.Multiply(pool, part.T, Reduce(pool, pair, x), new Matrix(Parameters.GradientPointer + pair.B, pair.Columns, Lora.Rank), accumulate: true);
+            var dReduced = new Matrix(reducedGradient.Reserve((long)x.RowCount * Lora.Rank), x.RowCount, Lora.Rank);
+            Gemm.Multiply(pool, part, B(pair), dReduced);
+            Scale(dReduced);
+            Gemm.Multiply(pool, dReduced.T, x, new Matrix(Parameters.GradientPointer + pair.A, Lora.Rank, pair.Inputs), accumulate: true);
+            Gemm.Multiply(pool, dReduced, A(pair), dx, accumulate: true);
+        }
+    }
+
+    /// <summary>W += s·Aᵀ·Bᵀ in a set of weights of the base's layout, for all targets.</summary>
+    internal void AddTo(ParameterSet weights, WorkerPool pool)
+    {
+        for (var layer = 0; layer < Config.NumHiddenLayers; layer++)
+        {
+            var block = DecoderLayout.BlockOf(weights, layer);
+            foreach (var pair in pairs[layer])
+            {
+                var scaled = new Matrix(reduced.Reserve((long)Lora.Rank * pair.Inputs), Lora.Rank, pair.Inputs);
+                Buffer.MemoryCopy(A(pair).Data, scaled.Data, (long)Lora.Rank * pair.Inputs * sizeof(float), (long)Lora.Rank * pair.Inputs * sizeof(float));
+                Scale(scaled);
+                var (offset, columns) = WeightOf(block, pair.Site);
+                Gemm.Multiply(pool, scaled.T, B(pair).T, new Matrix(weights.ValuePointer + offset, pair.Inputs, columns).Columns(pair.FirstColumn, pair.Columns), accumulate: true);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        Parameters.Dispose();
+        reduced.Dispose();
+        reducedGradient.Dispose();
+    }
+
+    private Matrix A(LoraPair pair) => new(Parameters.ValuePointer + pair.A, Lora.Rank, pair.Inputs);
+    private Matrix B(LoraPair pair) => new(Parameters.ValuePointer + pair.B, pair.Columns, Lora.Rank);
+
+    /// <summary>s·x·Aᵀ, (T, r).</summary>
+    private Matrix Reduce(WorkerPool pool, LoraPair pair, Matrix x)
+    {
+        var product = new Matrix(reduced.Reserve((long)x.RowCount * Lora.Rank), x.RowCount, Lora.Rank);
+        Gemm.Multiply(pool, x, A(pair).T, product);
+        Scale(product);
+        return product;
+    }
+
+    private void Scale(Matrix matrix)
+    {
+        var count = (long)matrix.RowCount * matrix.ColumnCount;
+        for (long i = 0; i < count; i++) matrix.Data[i] *= Lora.Scale;
+    }
+
+    private (long Offset, int Columns) WeightOf(DecoderLayout.Block block, LinearSite site) => site switch
+    {
+        LinearSite.Qkv => (block.QkvWeight, Config.QueryWidth + 2 * Config.KeyValueWidth),
+        LinearSite.Out => (block.OutWeight, Config.HiddenSize),
+        LinearSite.Up => (block.UpWeight, Config.GatedMlp ? 2 * Config.IntermediateSize : Config.IntermediateSize),
+        _ => (block.DownWeight, Config.HiddenSize),
+    };
+}
