@@ -18,6 +18,7 @@ public sealed unsafe partial class Decoder
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
         ForwardCheck.Require(Config, batch, what);
+        if (what.ForBackward) RequireAllWeights();
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
         lastBatch = what.ForBackward ? batch : null;
         lastRequest = what;
