@@ -147,7 +147,8 @@ internal sealed unsafe class ReducedWeights : IDisposable
             var stored = new byte[target.StoredRowBytes];
             for (var i = 0; i < count; i++)
             {
-                TensorCodec.Encode(type, rows.AsSpan(i * inputs, inputs), stored);
+                if (type == TensorType.Q4_0) Int4Scales.Encode(rows.AsSpan(i * inputs, inputs), stored);
+                else TensorCodec.Encode(type, rows.AsSpan(i * inputs, inputs), stored);
                 target.SetRow(first + i, stored);
             }
         }
