@@ -26,6 +26,24 @@ public sealed unsafe partial class Decoder
         }
     }
 
+    /// <summary>A model of random weights in that precision, to measure with: N(0, <see cref="ModelConfig.InitializerRange"/>), repeated where there are many.</summary>
+    public static Decoder CreateRandom(ModelConfig config, WeightPrecision precision, ulong seed, WorkerPool pool)
+    {
+        MemoryCheck.RequireRoom("the model", config, precision);
+        var some = new float[1 << 20];
+        for (var i = 0; i < some.Length; i++) some[i] = config.InitializerRange * CounterRandom.Normal(seed, (ulong)i);
+        void Fill(Parameter parameter, Span<float> values)
+        {
+            if (parameter.Shape.Length == 1) values.Fill(parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
+            else
+                for (; values.Length > 0; values = values[Math.Min(values.Length, some.Length)..]) some.AsSpan(0, Math.Min(values.Length, some.Length)).CopyTo(values);
+        }
+        if (precision != WeightPrecision.F32) return CreateReduced(config, precision, pool, Fill);
+        var model = CreateEmpty(config, pool);
+        foreach (var parameter in model.weights.All) Fill(parameter, model.weights.ValuesOf(parameter));
+        return model;
+    }
+
     /// <summary>
     /// A copy of this model, its adapter worked in, for inference with weights of that precision. It scores and generates like any model; whatever
     /// needs all weights in F32 (training, saving, other heads) is refused. <see cref="Parameters"/> are those that stay F32.

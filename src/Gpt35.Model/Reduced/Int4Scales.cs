@@ -1,10 +1,12 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace Gpt35.Model;
 
 /// <summary>
 /// Q4_0 blocks with better scales than the format's reference takes. That one lets the number farthest from 0 become −8; here scales around it are tried,
-/// each with the d that fits its whole numbers best, Σxq/Σq², and the least Σ(x − d·q)² wins (as llama.cpp's make_qx_quants does for other types).
+/// each with the d that fits its whole numbers best, Σwxq/Σwq², and the least Σw(x − d·q)² wins, with w = x² + mean(x²), as llama.cpp does it where it knows
+/// how much each number matters.
 /// Numbers that come out of Q4_0 fit without error and stay what they are.
 /// </summary>
 internal static class Int4Scales
@@ -36,11 +38,13 @@ internal static class Int4Scales
     private static void Fit(ReadOnlySpan<float> x, float inverse, Span<float> whole, out float products, out float squares)
     {
         products = squares = 0;
+        var mean = TensorPrimitives.SumOfSquares(x) / x.Length;
         for (var i = 0; i < x.Length; i++)
         {
             whole[i] = Math.Clamp(MathF.Round(x[i] * inverse), -8, 7);
-            products += x[i] * whole[i];
-            squares += whole[i] * whole[i];
+            var weight = mean + x[i] * x[i];
+            products += weight * x[i] * whole[i];
+            squares += weight * whole[i] * whole[i];
         }
     }
 
