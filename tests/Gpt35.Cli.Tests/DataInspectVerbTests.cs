@@ -111,7 +111,7 @@ public sealed class DataInspectVerbTests : IDisposable
         var text = folder.Write("text.txt", string.Join("\n\n", Enumerable.Repeat("The goat lives by the lake.", 20)));
         using var train = new Terminal();
         Assert.Equal(0, train.Run("tokenizer", "train", text, "--vocab-size", "270", "--out", folder["model"]));
-        folder.Write("model/config.json", """{"vocab_size":270,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"max_position_embeddings":16}""");
+        folder.Write("model/config.json", """{"model_type":"gpt2","vocab_size":270,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"max_position_embeddings":16}""");
         folder.Write("model/gpt35.json", """{"stage":"sft","chat_format":"instruct"}""");
         var path = folder.Write("d.jsonl", """{"prompt":"The goat lives?","completion":"The goat lives by the lake, and so does the other goat."}""");
         var report = Run(0, path, "--model", folder["model"]);

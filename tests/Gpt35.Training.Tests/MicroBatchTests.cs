@@ -16,7 +16,7 @@ public sealed class MicroBatchTests
     })];
 
     private static readonly RankedPrompt[] Rankings = [.. Enumerable.Range(0, 8).Select(i =>
-        new RankedPrompt([.. Enumerable.Range(0, 3).Select(k => Ids(10 * i + k, 8 + 3 * i + k))], [2, 1, 3]))];
+        RankedPrompt.Of([.. Enumerable.Range(0, 3).Select(k => Ids(10 * i + k, 8 + 3 * i + k))], [[2, 1, 3]]))];
 
     private static readonly Rollout[] Rollouts = [.. Enumerable.Range(0, 8).Select(i => new Rollout(4, Ids(i, 8 + 3 * i), new float[4 + 3 * i], Finished: i % 2 == 0))];
 

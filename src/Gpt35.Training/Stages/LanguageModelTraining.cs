@@ -33,7 +33,6 @@ internal sealed class LanguageModelTraining
     public int Go()
     {
         Options.RequireConsistent(Heldout.Count);
-        Model.ActivationCheckpointing = Options.ActivationCheckpointing;
         var ranks = Run.Context.Ranks;
         using var optimizer = new Optimizer(Model.Parameters, Optimizer, Run.Context.Pool, ranks, Options.Ema, Options.SkipOutliers);
         if (Run.CheckpointFolder is { } folder) Checkpoint.LoadOptimizer(folder, optimizer);

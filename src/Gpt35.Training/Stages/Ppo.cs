@@ -33,7 +33,6 @@ public static class Ppo
         var update = new PpoUpdate(recipe, models.TrainedPolicy, models.TrainedValue, models.PolicyOptimizer, models.ValueOptimizer, ptx);
         run.Numbers.TryAdd("kl_coef", recipe.KlCoef);
         recipe.RequireConsistent(heldout.Count);
-        models.Policy.ActivationCheckpointing = models.Value.ActivationCheckpointing = recipe.ActivationCheckpointing;
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_score_before")) run.Numbers["heldout_score_before"] = HeldoutScore();
 
         var rounds = run.Loop(recipe.Iterations, recipe, new StageWork

@@ -31,7 +31,8 @@ internal sealed class PpoModels : IDisposable
             : ModelFolder.Load(checkpoint, pool, StageModels.BaseOf(referenceFolder, recipe.Init)).Model;
         Value = checkpoint is null ? StageModels.Trainee(Reward, recipe.RewardModel, recipe.Lora, 1, recipe.Seed)
             : ModelFolder.Load(ValueFolder(checkpoint), pool, StageModels.BaseOf(rewardFolder, recipe.RewardModel)).Model;
-        (TrainedPolicy, TrainedValue, ScoringReference, ScoringReward) = (On(Policy), On(Value), On(Reference), On(Reward));
+        (TrainedPolicy, TrainedValue) = (On(Policy, recipe.ActivationCheckpointing), On(Value, recipe.ActivationCheckpointing));
+        (ScoringReference, ScoringReward) = (On(Reference), On(Reward));
         PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool, run.Context.Ranks, recipe.Ema, recipe.SkipOutliers);
         ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool, run.Context.Ranks, outliers: recipe.SkipOutliers);
         if (checkpoint is null) return;
@@ -83,7 +84,7 @@ internal sealed class PpoModels : IDisposable
         rewardFolder.Dispose();
     }
 
-    private ITrainableModel On(Decoder model) => StageModels.On(recipe.Backend, recipe.Dtype, model, run.Context.Pool);
+    private ITrainableModel On(Decoder model, bool checkpointing = false) => StageModels.On(recipe.Backend, recipe.Dtype, model, run.Context.Pool, checkpointing);
 
     private ModelCard Card => StageModels.CardOf("ppo", Format, [recipe.Init, recipe.RewardModel], run);
 

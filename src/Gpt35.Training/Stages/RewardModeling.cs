@@ -18,7 +18,7 @@ public static class RewardModeling
         using var decoder = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
             : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
-        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool);
+        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool, recipe.ActivationCheckpointing);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 
@@ -32,7 +32,6 @@ public static class RewardModeling
         context.Observer.Started("reward", plan.StepCount,
             $"{StageModels.Size(decoder)}, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
         recipe.RequireConsistent(heldout.Count);
-        decoder.ActivationCheckpointing = recipe.ActivationCheckpointing;
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Heldout(), "before");
 
         using var optimizer = new Optimizer(model.Parameters, recipe.Optimizer, context.Pool, context.Ranks, recipe.Ema, recipe.SkipOutliers);

@@ -63,8 +63,21 @@ internal static class StageModels
     };
 
     /// <summary>What computes over the weights of <paramref name="model"/>: the model itself, or the torch backend. Dispose it before the model.</summary>
-    /// <exception cref="InvalidDataException">The backend is not there, or has no such type.</exception>
-    public static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool) => (backend, dtype) switch
+    /// <param name="backend">Who computes.</param>
+    /// <param name="dtype">In which type.</param>
+    /// <param name="model">The weights.</param>
+    /// <param name="pool">Threads of the cpu backend.</param>
+    /// <param name="checkpointing">Whether a backward pass computes activations again instead of finding them kept.</param>
+    /// <exception cref="InvalidDataException">The backend is not there, or cannot do what is asked.</exception>
+    public static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool, bool checkpointing = false)
+    {
+        if (checkpointing && backend == Backend.Torch)
+            throw new InvalidDataException("activation_checkpointing is true, but only the cpu backend has it. Leave it out, or leave backend out.");
+        model.ActivationCheckpointing = checkpointing;
+        return On(backend, dtype, model, pool);
+    }
+
+    private static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool) => (backend, dtype) switch
     {
         (Backend.Torch, _) when model.Adapter is not null => throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'."),
         (Backend.Torch, _) => TorchPlugin.Create(model, dtype, pool),
