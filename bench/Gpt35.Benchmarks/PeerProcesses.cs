@@ -19,7 +19,8 @@ internal static class PeerProcesses
     {
         if (FindFolder() is not { } peers) return Skip<T>(script, "the folder bench/peers was not found above the program");
         var folder = Path.Combine(peers, Path.GetDirectoryName(script)!);
-        if (!Directory.Exists(Path.Combine(folder, "node_modules")) && Start(folder, "npm", ["ci", "--no-audit", "--no-fund"], out var why) is null)
+        var install = File.Exists(Path.Combine(folder, "package-lock.json")) ? "ci" : "install";
+        if (!Directory.Exists(Path.Combine(folder, "node_modules")) && Start(folder, "npm", [install, "--no-audit", "--no-fund"], out var why) is null)
             return Skip<T>(script, $"its packages could not be installed: {why}");
         return Start(folder, "node", [Path.GetFileName(script), .. arguments], out why) is { } output
             ? JsonSerializer.Deserialize<T>(output.Trim().Split('\n')[^1], Json)
