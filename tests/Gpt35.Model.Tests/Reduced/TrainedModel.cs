@@ -16,7 +16,12 @@ public sealed unsafe class TrainedModel : IDisposable
     {
         var config = new ModelConfig
         {
-            VocabSize = Letters.Length, HiddenSize = 64, NumHiddenLayers = 2, NumAttentionHeads = 4, MaxPositionEmbeddings = Window + 1, InitializerRange = 0.07f,
+            VocabSize = Letters.Length,
+            HiddenSize = 64,
+            NumHiddenLayers = 2,
+            NumAttentionHeads = 4,
+            MaxPositionEmbeddings = Window + 1,
+            InitializerRange = 0.07f,
         };
         Model = Decoder.Create(config, 1, pool);
         var n = Model.Parameters.Count;
