@@ -14,13 +14,15 @@ internal static class PeerProcesses
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    /// <summary>Result of a script in bench/peers; null, with the reason on standard error, where it cannot run.</summary>
+    /// <summary>Result of a script in bench/peers, or in a folder there with packages of its own; null, with the reason on standard error, where it cannot run.</summary>
     public static T? RunNode<T>(string script, params string[] arguments) where T : class
     {
-        if (FindFolder() is not { } folder) return Skip<T>(script, "the folder bench/peers was not found above the program");
-        if (!Directory.Exists(Path.Combine(folder, "node_modules")) && Start(folder, "npm", ["ci", "--no-audit", "--no-fund"], out var why) is null)
+        if (FindFolder() is not { } peers) return Skip<T>(script, "the folder bench/peers was not found above the program");
+        var folder = Path.Combine(peers, Path.GetDirectoryName(script)!);
+        var install = File.Exists(Path.Combine(folder, "package-lock.json")) ? "ci" : "install";
+        if (!Directory.Exists(Path.Combine(folder, "node_modules")) && Start(folder, "npm", [install, "--no-audit", "--no-fund"], out var why) is null)
             return Skip<T>(script, $"its packages could not be installed: {why}");
-        return Start(folder, "node", [script, .. arguments], out why) is { } output
+        return Start(folder, "node", [Path.GetFileName(script), .. arguments], out why) is { } output
             ? JsonSerializer.Deserialize<T>(output.Trim().Split('\n')[^1], Json)
             : Skip<T>(script, why);
     }

@@ -8,6 +8,8 @@ using Gpt35.Benchmarks;
 //   training steps beside TorchSharp's eager mode, and the matrix products beside the machine's peak; --quick: the smallest shape once
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- products [--json]
 //   the matrix products alone
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick]
+//   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- check-tiktoken
 //   ids of 100,000 random strings, three vocabularies, against tiktoken itself
 switch (args)
@@ -21,12 +23,17 @@ switch (args)
     case ["train-steps", var contestant, var shape, var seconds]:
         TrainingSteps.Run(Enum.Parse<Contestant>(contestant), TrainingShape.Parse(shape), double.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture));
         return 0;
+    case ["generate", .. var options]:
+        return GenerateBenchmarks.Run(Options.Parse(options));
+    case ["generate-ours", var file, var precision, var kind, var count]:
+        GenerateBenchmarks.MeasureOurs(file, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision), kind, int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
+        return 0;
     case ["check-tiktoken"]:
         return TiktokenCheck.Run();
     case ["train-tokenizer", var file]:
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], or check-tiktoken.");
         return 2;
 }

@@ -11,11 +11,11 @@ internal static class Models
     /// <exception cref="DirectoryNotFoundException">There is no such folder, or no model in it.</exception>
     public static ModelFolder Open(string path, WorkerPool pool) => ModelFolder.Load(Find(path), pool);
 
-    /// <summary>As <see cref="Open"/>, for a model that writes text.</summary>
+    /// <summary>As <see cref="Open"/>, for a model that writes text, its weights held in that precision.</summary>
     /// <exception cref="InvalidDataException">It is a reward or value model.</exception>
-    public static ModelFolder OpenLanguageModel(string path, WorkerPool pool)
+    public static ModelFolder OpenLanguageModel(string path, WorkerPool pool, WeightPrecision precision = WeightPrecision.F32)
     {
-        var folder = Open(path, pool);
+        var folder = ModelFolder.Load(Find(path), pool, precision);
         if (folder.Model.Config.NumScalars == 0) return folder;
         var stage = folder.Card.Stage;
         folder.Dispose();

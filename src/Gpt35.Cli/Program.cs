@@ -25,6 +25,7 @@ internal static partial class Program
             GenerateVerb.Create(session),
             ChatVerb.Create(session),
             ConvertVerb.Create(session),
+            BenchVerb.Create(session),
             MergeLoraVerb.Create(session),
         };
 }

@@ -17,7 +17,7 @@ public sealed unsafe partial class Decoder
     public void Extend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, Span<float> logits)
     {
         CheckExtend(cache, slots, starts, tokens, logits);
-        int t = tokens.Length, d = Config.HiddenSize, v = Config.VocabSize;
+        int t = tokens.Length, d = Config.HiddenSize;
         Span<int> rowSlots = t <= 1024 ? stackalloc int[t] : new int[t], lengths = t <= 1024 ? stackalloc int[t] : new int[t];
         if (positions.Length < t) positions = new int[t];
         var x = embedded.Reserve((long)t * d);
@@ -40,14 +40,14 @@ public sealed unsafe partial class Decoder
         var h = finalNorm.Reserve((long)slots.Length * d);
         Normalize(last, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), slots.Length, h,
             finalMean.Reserve(slots.Length), finalInverseDeviation.Reserve(slots.Length));
-        fixed (float* found = logits)
-            Gemm.Multiply(pool, new Matrix(h, slots.Length, d), WeightMatrix(OutputHead, v, d).T, new Matrix(found, slots.Length, v));
+        fixed (float* found = logits) ProjectVocabulary(h, slots.Length, found);
     }
 
     private void EmbedRow(int token, int position, float* x)
     {
         var d = Config.HiddenSize;
-        new ReadOnlySpan<float>(Weight(OffsetOf(DecoderLayout.TokenEmbedding)) + (long)token * d, d).CopyTo(new Span<float>(x, d));
+        if (reduced is not null) reduced.TokenEmbedding.CopyRow(token, new Span<float>(x, d));
+        else new ReadOnlySpan<float>(Weight(OffsetOf(DecoderLayout.TokenEmbedding)) + (long)token * d, d).CopyTo(new Span<float>(x, d));
         var places = Weight(OffsetOf(DecoderLayout.PositionEmbedding));
         if (places == null) return;
         places += (long)position * d;

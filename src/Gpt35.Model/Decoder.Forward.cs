@@ -18,6 +18,7 @@ public sealed unsafe partial class Decoder
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
         ForwardCheck.Require(Config, batch, what);
+        if (what.ForBackward) RequireAllWeights();
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
         lastBatch = what.ForBackward ? batch : null;
         lastRequest = what;
@@ -44,7 +45,8 @@ public sealed unsafe partial class Decoder
     {
         int tokens = batch.TokenCount, d = Config.HiddenSize;
         var x = embedded.Reserve((long)tokens * d);
-        fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
+        if (reduced is not null) EmbedReduced(batch, x);
+        else fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
             Embedding.Forward(pool, Weight(OffsetOf(DecoderLayout.TokenEmbedding)), Weight(OffsetOf(DecoderLayout.PositionEmbedding)),
                 ids, starts, batch.SequenceCount, d, x);
         ApplyDropout(x, (long)tokens * d, what, place: 0);
@@ -136,7 +138,8 @@ public sealed unsafe partial class Decoder
     private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y)
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
-        Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
+        if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
+        else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
         adapter?.Forward(pool, layer, site, from, to);
     }
 
@@ -161,8 +164,16 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         var chunk = new Matrix(logits.Reserve((long)Math.Max(rows, LogitChunkRows) * v), rows, v);
-        Gemm.Multiply(pool, new Matrix(h + (long)from * d, rows, d), WeightMatrix(OutputHead, v, d).T, chunk);
+        ProjectVocabulary(h + (long)from * d, rows, chunk.Data);
         return chunk;
+    }
+
+    /// <summary>logits = h·Eᵀ, (rows, V).</summary>
+    private void ProjectVocabulary(float* h, int rows, float* logits)
+    {
+        int d = Config.HiddenSize, v = Config.VocabSize;
+        if (reduced is not null) reduced.OutputHead.Multiply(pool, h, rows, null, logits);
+        else Gemm.Multiply(pool, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
     }
 
     private int LogitChunkRows => LogitChunkRowsOf(Config);

@@ -22,6 +22,7 @@ public sealed unsafe partial class Decoder
     /// <exception cref="InvalidDataException">The adapter contradicts the model, or is another one than the one that is there.</exception>
     public Decoder Adapt(LoraConfig lora, int scalars, ulong seed, string? basePath = null, float? residDropout = null)
     {
+        RequireAllWeights();
         var config = Config with { NumScalars = scalars, ResidDropout = residDropout ?? Config.ResidDropout };
         if (adapter is not null)
         {
@@ -39,6 +40,7 @@ public sealed unsafe partial class Decoder
     /// <exception cref="InvalidDataException">The adapter was made for another shape.</exception>
     public Decoder WithAdapter(LoraAdapter other)
     {
+        RequireAllWeights();
         if (Shape(other.Config) != Shape(Config))
             throw new InvalidDataException($"the adapter{(other.BasePath is { } path ? $" of {path}" : "")} was made for another shape than this base has.");
         if (other.Config is { NumScalars: 0, TieWordEmbeddings: false } && !weights.Contains(DecoderLayout.OutputHead))
@@ -51,6 +53,7 @@ public sealed unsafe partial class Decoder
     /// <summary>A whole model with the adapter worked into its weights, W + s·Aᵀ·Bᵀ; a copy of the weights where there is none.</summary>
     public Decoder Merge()
     {
+        RequireAllWeights();
         var merged = CreateEmpty(Config, pool);
         merged.weights.CopyFrom(weights);
         if (adapter is null) return merged;

@@ -7,13 +7,15 @@ namespace Gpt35.Model;
 /// embedding), Llama's (Touvron et al. 2023; rotary positions, RMSNorm, SwiGLU, grouped queries) or any mix that <see cref="ModelConfig"/> can
 /// say, with the vocabulary projection or a scalar head in its place.
 /// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs;
-/// a frozen base with an adapter: Decoder.Lora.cs.
+/// a frozen base with an adapter: Decoder.Lora.cs;
+/// matrices in reduced precision: Decoder.Reduced.cs.
 /// One thread at a time.
 /// </summary>
 public sealed unsafe partial class Decoder : ITrainableModel
 {
     private readonly WorkerPool pool;
     private readonly ParameterSet weights;
+    private readonly ReducedWeights? reduced;               // has the matrices where weights has not: inference only
     private readonly DecoderLayout.Block[] blocks;
     private readonly AttentionShape[] shapes;
     private readonly RotaryTable? rotary;
@@ -24,12 +26,14 @@ public sealed unsafe partial class Decoder : ITrainableModel
     /// <param name="weights">Of the layout of that shape; with an adapter, of any scalar head. Owned from now on.</param>
     /// <param name="adapter">What is trained in place of the weights, owned from now on; null: the weights.</param>
     /// <param name="pool">Threads.</param>
-    private Decoder(ModelConfig config, ParameterSet weights, LoraAdapter? adapter, WorkerPool pool)
+    /// <param name="reduced">The matrices that <paramref name="weights"/> leaves out, owned from now on; null: it has all.</param>
+    private Decoder(ModelConfig config, ParameterSet weights, LoraAdapter? adapter, WorkerPool pool, ReducedWeights? reduced = null)
     {
         Config = config.Resolved();
         this.pool = pool;
         this.weights = weights;
         this.adapter = adapter;
+        this.reduced = reduced;
         blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => DecoderLayout.BlockOf(weights, layer))];
         shapes = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer =>
             new AttentionShape(config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim, config.WindowOf(layer)))];
@@ -69,6 +73,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
     /// </summary>
     public Decoder CloneWithHead(int scalars, ulong seed)
     {
+        RequireAllWeights();
         if (adapter is not null) return WithAdapter(adapter.CloneWithHead(scalars, seed));
         var clone = Create(Config with { NumScalars = scalars }, seed, pool);
         clone.Parameters.CopyFrom(Parameters);
@@ -94,6 +99,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
         if (disposed) return;                               // the weights may be shared, and are released once
         disposed = true;
         weights.Dispose();
+        reduced?.Dispose();
         adapter?.Dispose();
         rotary?.Dispose();
         foreach (var buffer in Buffers) buffer.Dispose();

@@ -58,6 +58,19 @@ public sealed class ModelFolder : IDisposable
         return new ModelFolder { Model = stored.Load(pool), Tokenizer = stored.Tokenizer, Card = stored.Card };
     }
 
+    /// <summary>As <see cref="Load(string, WorkerPool)"/>, for inference with weights of that precision. An adapter is worked into its base first, which takes the memory of both in F32.</summary>
+    public static ModelFolder Load(string path, WorkerPool pool, WeightPrecision precision)
+    {
+        if (precision == WeightPrecision.F32) return Load(path, pool);
+        if (AdapterFolder.IsOne(path))
+        {
+            using var adapted = Load(path, pool);
+            return new ModelFolder { Model = adapted.Model.Reduce(precision), Tokenizer = adapted.Tokenizer, Card = adapted.Card };
+        }
+        using var stored = StoredModel.Open(path);
+        return new ModelFolder { Model = stored.Load(pool, precision), Tokenizer = stored.Tokenizer, Card = stored.Card };
+    }
+
     /// <summary>Reads config.json and gpt35.json only; a folder without the latter, as a downloaded model is, holds a base model.</summary>
     public static (ModelConfig Config, ModelCard Card) LoadCard(string path)
     {
@@ -82,6 +95,8 @@ public sealed class ModelFolder : IDisposable
     /// <remarks>Of an adapted model the adapter alone is written; its base stays where it is.</remarks>
     public static void Save(string path, ITrainableModel model, Tokenizer tokenizer, ModelCard card)
     {
+        if (model is Decoder { Precision: not WeightPrecision.F32 and var precision })
+            throw new InvalidOperationException($"The model has its weights in {precision}; load it in F32 to save it, and use ModelExport to write it in fewer bits.");
         if (model is not Decoder { Adapter: { } adapter })
         {
             Save(path, model.Config, tokenizer, card, TensorType.F32, null, (parameter, values) => model.Parameters.ValuesOf(parameter).CopyTo(values));

@@ -55,6 +55,51 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.Equal(0, terminal.Run("generate", model, "hello", "--max-tokens", "4"));
     }
 
+    [Theory]
+    [InlineData("f32", "")]
+    [InlineData("bf16", "bf16 weights, ")]
+    [InlineData("int8", "int8 weights, ")]
+    [InlineData("int4", "int4 weights, ")]
+    public void Text_comes_from_weights_of_any_precision_and_the_kernel_is_named_beside_it(string dtype, string announcement)
+    {
+        using var terminal = new Terminal();
+        var model = Model(null);
+        Assert.Equal(0, terminal.Run("generate", model, "once", "--dtype", dtype, "--max-tokens", "5", "--seed", "1"));
+        Assert.StartsWith("once", terminal.Out);
+        Assert.StartsWith(announcement, terminal.Error);
+        if (announcement.Length > 0) Assert.Contains(DotTiers.KernelName(Enum.Parse<WeightPrecision>(dtype, ignoreCase: true)), terminal.Error);
+        else Assert.Empty(terminal.Error);
+        using var quiet = new Terminal();
+        Assert.Equal(0, quiet.Run("generate", model, "once", "--dtype", dtype, "--max-tokens", "5", "--seed", "1", "-q"));
+        Assert.Empty(quiet.Error);
+        Assert.Equal(terminal.Out, quiet.Out);
+    }
+
+    [Fact]
+    public void A_precision_that_does_not_exist_is_refused_with_those_that_do()
+    {
+        using var terminal = new Terminal();
+        Assert.Equal(2, terminal.Run("generate", Model(null), "once", "--dtype", "int2"));
+        Assert.Contains("int8", terminal.Error);
+    }
+
+    [Fact]
+    public void Bench_measures_a_model_in_every_precision_and_refuses_what_it_cannot_find()
+    {
+        using var terminal = new Terminal();
+        Assert.Equal(0, terminal.Run("bench", Model(null), "--rounds", "1", "--json"));
+        var rows = terminal.Out.Trim().Split('\n').Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.Equal(["f32", "bf16", "int8", "int4"], rows.Select(row => row.GetProperty("dtype").GetString()));
+        Assert.All(rows, row => Assert.True(row.GetProperty("prefill").GetDouble() > 0 && row.GetProperty("decode").GetProperty("32").GetDouble() > 0));
+        Assert.All(rows, row => Assert.NotEqual("", row.GetProperty("kernel").GetString()));
+        using var table = new Terminal();
+        Assert.Equal(0, table.Run("bench", folder["model"], "--rounds", "1", "--dtype", "int8"));
+        Assert.Contains("int8 dot products", table.Out);
+        using var wrong = new Terminal();
+        Assert.Equal(2, wrong.Run("bench", "gpt2-124"));
+        Assert.Contains("gpt2-124m", wrong.Error);
+    }
+
     [Fact]
     public void What_is_written_has_the_form_that_was_asked_for()
     {

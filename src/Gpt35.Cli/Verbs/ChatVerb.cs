@@ -13,13 +13,16 @@ internal static class ChatVerb
         var model = new Argument<string>("model") { Description = "Model folder, or the run folder of a stage." };
         var system = new Option<string?>("--system") { Description = "System message that opens the conversation." };
         var sampling = new SamplingArguments(temperature: 0.7, maxTokens: 128);
+        var weights = new WeightsArgument();
         var command = new Command("chat", "Talk with a chat model in the terminal.") { model, system };
         sampling.AddTo(command);
+        weights.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
             var path = parsed.GetRequiredValue(model);
-            using var folder = Models.OpenLanguageModel(path, pool);
+            using var folder = Models.OpenLanguageModel(path, pool, weights.Read(parsed));
+            WeightsArgument.Announce(session, parsed, folder.Model);
             var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
             new Conversation(session, folder, format, parsed.GetValue(system), sampling.Read(parsed)).Run();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gpt35.Kernels;
 
 namespace Gpt35.Model;
 
@@ -8,18 +9,19 @@ internal static class MemoryCheck
     private const double Gibibyte = 1L << 30;
 
     /// <param name="path">The model, for the message.</param>
-    /// <param name="config">Its shape; the weights are held as F32.</param>
+    /// <param name="config">Its shape.</param>
+    /// <param name="precision">How the weights will be held.</param>
     /// <param name="available">Bytes; null: what the machine has free now.</param>
     /// <exception cref="InvalidDataException">It does not fit; the message says what would.</exception>
-    public static void RequireRoom(string path, ModelConfig config, long? available = null)
+    public static void RequireRoom(string path, ModelConfig config, WeightPrecision precision = WeightPrecision.F32, long? available = null)
     {
         var parameters = DecoderLayout.Parameters(config).Sum(parameter => (double)parameter.Count);
-        var needed = parameters * sizeof(float);
+        var needed = precision == WeightPrecision.F32 ? parameters * sizeof(float) : ReducedWeights.LoadingBytes(config, precision);
         var free = available ?? Available();
         if (needed <= free) return;
         throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture,
-            $"{path}: {parameters / 1e9:0.##} billion parameters need {needed / Gibibyte:0.0} GiB of memory as F32, and {free / Gibibyte:0.0} GiB are free. " +
-            $"What fits here has up to {free / sizeof(float) / 1e9:0.##} billion parameters. Take a smaller model, free memory, or use a larger machine; 'gpt35 convert' works on this one, it holds one tensor at a time."));
+            $"{path}: {parameters / 1e9:0.##} billion parameters need {needed / Gibibyte:0.0} GiB of memory as {precision}, and {free / Gibibyte:0.0} GiB are free. " +
+            $"What fits here has up to {free / (needed / parameters) / 1e9:0.##} billion parameters. Take a smaller model, free memory, or use a larger machine; 'gpt35 convert' works on this one, it holds one tensor at a time."));
     }
 
     /// <summary>Bytes that can be had without swapping: what Linux counts as available, within the limit of a container.</summary>

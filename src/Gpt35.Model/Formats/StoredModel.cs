@@ -54,10 +54,13 @@ public sealed class StoredModel : IDisposable
     }
 
     /// <summary>Reads the weights into a decoder.</summary>
-    /// <exception cref="InvalidDataException">The memory for it is not there.</exception>
-    public Decoder Load(WorkerPool pool)
+    /// <param name="pool">Threads.</param>
+    /// <param name="precision">How to hold them; below F32 the model is for inference, and never is more than one matrix in memory as F32.</param>
+    /// <exception cref="InvalidDataException">The memory for it is not there, or a weight that is to be reduced is not a finite number.</exception>
+    public Decoder Load(WorkerPool pool, WeightPrecision precision = WeightPrecision.F32)
     {
-        MemoryCheck.RequireRoom(Path, Config);
+        MemoryCheck.RequireRoom(Path, Config, precision);
+        if (precision != WeightPrecision.F32) return LoadReduced(pool, precision);
         var model = Decoder.CreateEmpty(Config, pool);
         try
         {
@@ -68,6 +71,18 @@ public sealed class StoredModel : IDisposable
         {
             model.Dispose();
             throw;
+        }
+    }
+
+    private Decoder LoadReduced(WorkerPool pool, WeightPrecision precision)
+    {
+        try
+        {
+            return Decoder.CreateReduced(Config, precision, pool, Read);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"{Path}: {e.Message}", e);
         }
     }
 

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using System.Numerics;
+using Gpt35.Kernels;
+
+namespace Gpt35.Benchmarks;
+
+/// <summary>How fast all cores together read memory that no cache holds.</summary>
+internal static unsafe class ReadBandwidth
+{
+    private const long Bytes = 512L << 20;
+    private const int Piece = 1 << 20, Rounds = 5;
+
+    /// <summary>GB/s, the best of a few passes.</summary>
+    public static double Measure()
+    {
+        using var memory = new NativeBuffer<byte>(Bytes);
+        using var sums = new NativeBuffer<int>(Bytes / Piece);
+        double best = 0;
+        for (var round = 0; round <= Rounds; round++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            WorkerPool.Shared.Run((int)(Bytes / Piece), new ReadJob(memory.Pointer, sums.Pointer));
+            if (round > 0) best = Math.Max(best, Bytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
+        }
+        return best;
+    }
+
+    private readonly struct ReadJob(byte* memory, int* sums) : IParallelJob
+    {
+        public void Run(int part)
+        {
+            var piece = memory + (long)part * Piece;
+            Vector<int> a = default, b = default, c = default, d = default;
+            var width = Vector<byte>.Count;
+            for (var i = 0; i < Piece; i += 4 * width)
+            {
+                a += Vector.Load((int*)(piece + i));
+                b += Vector.Load((int*)(piece + i + width));
+                c += Vector.Load((int*)(piece + i + 2 * width));
+                d += Vector.Load((int*)(piece + i + 3 * width));
+            }
+            sums[part] = Vector.Sum(a + b + c + d);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Gpt35.Kernels;
+
+/// <summary>Weights of 16 bits: (groups of rows, pairs of columns), each pair of every row of the group.</summary>
+internal sealed unsafe class BFloat16Weights : ReducedMatrix
+{
+    private readonly NativeBuffer<ushort> values;
+    private readonly int lanes;
+
+    internal BFloat16Weights(int rows, int columns, DotTier tier) : base(WeightPrecision.BF16, tier, rows, columns)
+    {
+        if (tier == DotTier.AvxVnni) throw new ArgumentException("AVX-VNNI multiplies whole numbers.", nameof(tier));
+        lanes = tier switch { DotTier.Avx512 => 16, DotTier.Portable => 4, _ => 8 };
+        PaddedColumns = columns + columns % 2;
+        values = new NativeBuffer<ushort>(checked((long)Simd.Pieces(rows, lanes) * lanes * PaddedColumns));
+    }
+
+    /// <summary>K, made even.</summary>
+    internal int PaddedColumns { get; }
+    internal ushort* Values => values.Pointer;
+
+    public override long Bytes => values.Length * sizeof(ushort);
+    public override int StoredRowBytes => Columns * sizeof(ushort);
+
+    public override void Multiply(WorkerPool pool, float* x, int inputs, float* bias, float* y)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
+        switch (Tier)
+        {
+            case DotTier.Avx512: BFloat16Product<Lanes512, Vector512<float>>.Multiply(pool, this, x, inputs, bias, y); break;
+            case DotTier.Avx2: BFloat16Product<Lanes256, Vector256<float>>.Multiply(pool, this, x, inputs, bias, y); break;
+            default: BFloat16Product<Lanes128, Vector128<float>>.Multiply(pool, this, x, inputs, bias, y); break;
+        }
+    }
+
+    public override void SetRow(int row, ReadOnlySpan<byte> stored)
+    {
+        CheckRow(row, stored.Length, StoredRowBytes);
+        var numbers = MemoryMarshal.Cast<byte, ushort>(stored);
+        for (var k = 0; k < Columns; k++)
+        {
+            if ((numbers[k] & 0x7F80) == 0x7F80) throw NotFinite(row);
+            *At(row, k) = numbers[k];
+        }
+    }
+
+    public override void CopyRow(int row, Span<float> target)
+    {
+        CheckRow(row, target.Length, Columns);
+        for (var k = 0; k < Columns; k++) target[k] = BitConverter.UInt32BitsToSingle((uint)*At(row, k) << 16);
+    }
+
+    public override void Dispose() => values.Dispose();
+
+    private ushort* At(int row, int k) => values.Pointer + ((nint)(row / lanes) * PaddedColumns + (k & ~1)) * lanes + row % lanes * 2 + (k & 1);
+}

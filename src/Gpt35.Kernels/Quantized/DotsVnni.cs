@@ -1,0 +1,28 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Gpt35.Kernels;
+
+/// <summary>AVX-VNNI at 256 bits: <c>vpdpbusd</c> multiplies four unsigned by four signed bytes and adds them up in one instruction, without saturation.</summary>
+internal readonly unsafe struct DotsVnni : IDotLanes<Vector256<float>>
+{
+    private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
+
+    public static int StepBytes => 4;
+
+    [MethodImpl(Inline)]
+    public static void StoreStep(int* four, byte* step) =>
+        *(uint*)step = (byte)four[0] | (uint)(byte)four[1] << 8 | (uint)(byte)four[2] << 16 | (uint)(byte)four[3] << 24;
+
+    [MethodImpl(Inline)] public static Vector256<float> Nibbles(Vector256<float> x, int shift) => Dots256.Nibbles(x, shift);
+    [MethodImpl(Inline)] public static Vector256<float> Even(Vector256<float> bytes) => bytes;
+    [MethodImpl(Inline)] public static Vector256<float> Odd(Vector256<float> bytes) => bytes;
+
+    [MethodImpl(Inline)]
+    public static Vector256<float> Dot(Vector256<float> sum, Vector256<float> even, Vector256<float> odd, byte* step) =>
+        AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), even.AsByte(), Vector256.Create(*(int*)step).AsSByte()).AsSingle();
+
+    [MethodImpl(Inline)] public static Vector256<float> ToFloat(Vector256<float> whole) => Dots256.ToFloat(whole);
+    [MethodImpl(Inline)] public static Vector256<float> LoadHalf(ushort* from) => Dots256.LoadHalf(from);
+}
