@@ -33,8 +33,8 @@ internal static unsafe class ProductBenchmarks
         {
             int d = shape.Width, t = shape.Tokens;
             yield return Beside($"products of blocks, D{d}, {t} rows", [new(t, d, 3 * d, 1), new(t, d, d, 1), new(t, d, 4 * d, 1), new(t, 4 * d, d, 1)], pool);
-            // Decoder projects to the vocabulary in chunks of about a million logits.
-            var chunk = Math.Min(t, Math.Max(64, (1 << 20) / shape.Vocabulary));
+            // Decoder projects to the vocabulary in chunks of about a million logits, and no fewer rows than 256.
+            var chunk = Math.Min(t, Math.Max(256, (1 << 20) / shape.Vocabulary));
             yield return Beside($"products of the head, V{shape.Vocabulary}", [new(chunk, d, shape.Vocabulary, t / chunk)], pool);
         }
     }
