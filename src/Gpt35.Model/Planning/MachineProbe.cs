@@ -8,7 +8,7 @@ public static unsafe class MachineProbe
 {
     /// <summary>
     /// Share of the rate of a bare matrix product that a whole training step reaches here: attention, norms, the vocabulary's softmax and the optimizer
-    /// take the rest. Measured on the recipes of this repository; see docs/plan.md.
+    /// take the rest. Assumed, between what the benchmark of training reaches at its shapes (docs/benchmarks.md); docs/plan.md says so too.
     /// </summary>
     public const double StepShare = 0.65;
 
