@@ -23,7 +23,7 @@ public sealed record RewardModelAgreement(IReadOnlyList<double> Margins)
     public Estimate Accuracy => Statistics.Proportion(Margins.Count(m => m > 0), Margins.Count);
 
     /// <summary>Scores every completion and forms all pairs of one prompt whose oracle totals differ.</summary>
-    /// <param name="model">A reward model: its first scalar at the last token is the reward.</param>
+    /// <param name="model">A reward model.</param>
     /// <param name="format">Chat format it was trained with.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="prompts">Held-out prompts with completions.</param>
@@ -44,18 +44,17 @@ public sealed record RewardModelAgreement(IReadOnlyList<double> Margins)
         return new RewardModelAgreement(margins);
     }
 
-    /// <summary>Reward of each sequence: the first scalar at its last token, (number of sequences,).</summary>
-    public static double[] Rewards(ITrainableModel model, IEnumerable<int[]> sequences, int tokensPerBatch = 4096, CancellationToken cancel = default)
+    /// <summary>Reward of each sequence as <see cref="SequenceReward"/> reads it, (number of sequences,).</summary>
+    public static double[] Rewards(ITrainableModel model, IEnumerable<JudgedSequence> sequences, int tokensPerBatch = 4096, CancellationToken cancel = default)
     {
-        var scalars = model.Config.NumScalars;
-        if (scalars < 1)
+        if (model.Config.NumScalars < 1)
             throw new InvalidDataException("The model has no scalar head: it is a language model, where a reward model (stage 'reward') was expected.");
         List<double> rewards = [];
         var batch = new TokenBatchBuilder();
         foreach (var sequence in sequences)
         {
-            if (batch.TokenCount > 0 && batch.TokenCount + sequence.Length > tokensPerBatch) Flush();
-            batch.AddLast(sequence);
+            if (batch.TokenCount > 0 && batch.TokenCount + sequence.Ids.Length > tokensPerBatch) Flush();
+            batch.AddJudged(model.Config, sequence);
         }
         if (batch.SequenceCount > 0) Flush();
         return [.. rewards];
@@ -63,8 +62,8 @@ public sealed record RewardModelAgreement(IReadOnlyList<double> Margins)
         void Flush()
         {
             cancel.ThrowIfCancellationRequested();
-            var scores = model.Forward(batch.Build(), new ForwardRequest { Scalars = true }).Scalars;
-            for (var i = 0; i < scores.Length; i += scalars) rewards.Add(scores[i]);
+            var full = batch.Build();
+            foreach (var reward in SequenceReward.Rewards(full, model.Forward(full, new ForwardRequest { Scalars = true }).Scalars)) rewards.Add(reward);
             batch = new TokenBatchBuilder();
         }
     }
@@ -96,7 +95,7 @@ public sealed record RewardModelAgreement(IReadOnlyList<double> Margins)
             }
     }
 
-    private static IEnumerable<int[]> Sequences(ChatFormat format, Tokenization.Tokenizer tokenizer, IReadOnlyList<ScoredCompletions> prompts)
+    private static IEnumerable<JudgedSequence> Sequences(ChatFormat format, Tokenization.Tokenizer tokenizer, IReadOnlyList<ScoredCompletions> prompts)
     {
         foreach (var prompt in prompts)
         {
@@ -104,7 +103,8 @@ public sealed record RewardModelAgreement(IReadOnlyList<double> Margins)
             foreach (var completion in prompt.Completions)
             {
                 var end = format.RenderCompletion(completion.Text, tokenizer);
-                yield return [.. start, .. completion.Finished ? end : end.AsSpan(0, Array.LastIndexOf(end, format.EndOfTurn(tokenizer)))];
+                var answer = completion.Finished ? end : end.AsSpan(0, Array.LastIndexOf(end, format.EndOfTurn(tokenizer)));
+                yield return new JudgedSequence([.. start, .. answer], start.Length);
             }
         }
     }

@@ -45,7 +45,16 @@ internal sealed class TorchPass : IDisposable
         }
         var h = Norm(x.index_select(0, batch.ScoredRows), "ln_f");                                                      // (N, D)
         var (logProb, entropy) = what.LogProb || what.Entropy ? Vocabulary(h, batch, what) : (null, null);
-        return (logProb, entropy, what.Scalars ? Product(h, weights[DecoderLayout.Score].t()) : null);
+        return (logProb, entropy, what.Scalars ? Scalars(h, batch) : null);
+    }
+
+    /// <summary>u·h, and with a head that reads tokens w·(h∘E of the target), (N, S).</summary>
+    private Tensor Scalars(Tensor h, BatchTensors batch)
+    {
+        var found = Product(h, weights[DecoderLayout.Score].t());
+        if (config.ScalarHead == ScalarHead.State) return found;
+        var tokens = (weights.Find(DecoderLayout.OutputHead) ?? weights[DecoderLayout.TokenEmbedding]).index_select(0, batch.Targets);
+        return found + Product(h * tokens, weights[DecoderLayout.ActionScore].t());
     }
 
     public void Dispose()

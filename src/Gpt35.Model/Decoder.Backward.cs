@@ -20,7 +20,7 @@ public sealed unsafe partial class Decoder
         var dh = rowNormGradient.Reserve((long)n * d);
         new Span<float>(dh, n * d).Clear();
         if (!gradients.LogProb.IsEmpty || !gradients.Entropy.IsEmpty) BackwardVocabulary(batch, gradients, dh);
-        if (!gradients.Scalars.IsEmpty) BackwardScalars(n, gradients.Scalars, dh);
+        if (!gradients.Scalars.IsEmpty) BackwardScalars(batch, gradients.Scalars, dh);
         var dRows = rowGradient.Reserve((long)n * d);
         NormalizeBackward(dh, finalRows.Pointer, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift),
             finalMean.Pointer, finalInverseDeviation.Pointer, n, dRows, false);
@@ -132,15 +132,5 @@ public sealed unsafe partial class Decoder
                 Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
                 if (adapter is null) Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
-    }
-
-    private void BackwardScalars(int n, ReadOnlySpan<float> dScalars, float* dh)
-    {
-        int s = Config.NumScalars, d = Config.HiddenSize;
-        fixed (float* ds = dScalars)
-        {
-            Gemm.Multiply(pool, new Matrix(ds, n, s), ScalarHead, new Matrix(dh, n, d), true);
-            Gemm.Multiply(pool, new Matrix(ds, n, s).T, new Matrix(finalNorm.Pointer, n, d), ScalarHeadGradient, true);
-        }
     }
 }

@@ -39,7 +39,7 @@ public sealed unsafe partial class Decoder
         {
             LogProb = what.LogProb || what.Entropy ? ForwardVocabulary(batch, what, h) : default,
             Entropy = what.Entropy ? new ReadOnlySpan<float>(entropies.Pointer, n) : default,
-            Scalars = what.Scalars ? ForwardScalars(n, h) : default,
+            Scalars = what.Scalars ? ForwardScalars(batch, h) : default,
         };
     }
 
@@ -181,14 +181,6 @@ public sealed unsafe partial class Decoder
     private int LogitChunkRows => LogitChunkRowsOf(Config);
 
     internal static int LogitChunkRowsOf(ModelConfig config) => Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize);
-
-    private ReadOnlySpan<float> ForwardScalars(int n, float* h)
-    {
-        int s = Config.NumScalars, d = Config.HiddenSize;
-        var found = scalars.Reserve((long)n * s);
-        Gemm.Multiply(pool, new Matrix(h, n, d), ScalarHead.T, new Matrix(found, n, s));
-        return new ReadOnlySpan<float>(found, n * s);
-    }
 
     /// <summary>Masks are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
     private void ApplyDropout(float* x, long count, ForwardRequest what, int place)

@@ -23,7 +23,7 @@ public sealed unsafe partial class Decoder
     public Decoder Adapt(LoraConfig lora, int scalars, ulong seed, string? basePath = null, float? residDropout = null)
     {
         RequireAllWeights();
-        var config = Config with { NumScalars = scalars, ResidDropout = residDropout ?? Config.ResidDropout };
+        var config = Config with { NumScalars = scalars, ScalarHead = ScalarHead.State, ResidDropout = residDropout ?? Config.ResidDropout };
         if (adapter is not null)
         {
             if (!adapter.Lora.IsSameAs(lora))
@@ -47,7 +47,7 @@ public sealed unsafe partial class Decoder
             throw new InvalidDataException("the adapter is of a language model, and this base has a scalar head and no vocabulary projection.");
         return new Decoder(other.Config, weights.Share(), other, pool);
 
-        static ModelConfig Shape(ModelConfig config) => config.Resolved() with { NumScalars = 0, ResidDropout = 0, InitializerRange = 1 };
+        static ModelConfig Shape(ModelConfig config) => config.Resolved() with { NumScalars = 0, ScalarHead = ScalarHead.State, ResidDropout = 0, InitializerRange = 1 };
     }
 
     /// <summary>A whole model with the adapter worked into its weights, W + s·Aᵀ·Bᵀ; a copy of the weights where there is none.</summary>
@@ -68,11 +68,11 @@ public sealed unsafe partial class Decoder
     /// <summary>The weights under the adapter, or all there are.</summary>
     internal ParameterSet Weights => weights;
 
-    private Matrix ScalarHead => adapter is null
+    private Matrix HeadMatrix => adapter is null
         ? WeightMatrix(OffsetOf(DecoderLayout.Score), Config.NumScalars, Config.HiddenSize)
         : new Matrix(adapter.Head, Config.NumScalars, Config.HiddenSize);
 
-    private Matrix ScalarHeadGradient => adapter is null
+    private Matrix HeadGradientMatrix => adapter is null
         ? GradientMatrix(OffsetOf(DecoderLayout.Score), Config.NumScalars, Config.HiddenSize)
         : new Matrix(adapter.HeadGradient, Config.NumScalars, Config.HiddenSize);
 

@@ -13,6 +13,8 @@ public sealed unsafe partial class Decoder
     internal static Decoder CreateReduced(ModelConfig config, WeightPrecision precision, WorkerPool pool, ParameterReader read)
     {
         config.Validate();
+        if (config.ScalarHead == ScalarHead.Action)
+            throw new InvalidDataException($"a scalar head that reads tokens is computed in f32, and the weights are asked for in {precision}.");
         var others = new ParameterSet(ReducedWeights.Others(config));
         try
         {

@@ -8,7 +8,7 @@ namespace Gpt35.Model;
 /// say, with the vocabulary projection or a scalar head in its place.
 /// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs;
 /// a frozen base with an adapter: Decoder.Lora.cs;
-/// matrices in reduced precision: Decoder.Reduced.cs.
+/// scalar heads: Decoder.Scalars.cs; matrices in reduced precision: Decoder.Reduced.cs.
 /// One thread at a time.
 /// </summary>
 public sealed unsafe partial class Decoder : ITrainableModel
@@ -69,13 +69,19 @@ public sealed unsafe partial class Decoder : ITrainableModel
 
     /// <summary>
     /// A model with this one's weights and a scalar head of <paramref name="scalars"/> outputs in place of the vocabulary projection
-    /// (a head of the same size is copied, else new: N(0, 1/√(D + 1))); 0 gives a language model. Of an adapted model the adapter is cloned, the base shared.
+    /// (a head of the same size is copied, else new, as <see cref="DecoderLayout.Initialize"/> says); 0 gives a language model. Of an adapted model the
+    /// adapter is cloned, the base shared.
     /// </summary>
-    public Decoder CloneWithHead(int scalars, ulong seed)
+    /// <param name="scalars">S.</param>
+    /// <param name="seed">Key of what is new.</param>
+    /// <param name="head">What the head reads; adapters bring heads that read states.</param>
+    /// <exception cref="InvalidDataException">An adapted model with a head that reads tokens.</exception>
+    public Decoder CloneWithHead(int scalars, ulong seed, ScalarHead head = ScalarHead.State)
     {
         RequireAllWeights();
-        if (adapter is not null) return WithAdapter(adapter.CloneWithHead(scalars, seed));
-        var clone = Create(Config with { NumScalars = scalars }, seed, pool);
+        var config = Config with { NumScalars = scalars, ScalarHead = head };
+        if (adapter is not null) return WithAdapter(adapter.Clone(config, seed));
+        var clone = Create(config, seed, pool);
         clone.Parameters.CopyFrom(Parameters);
         return clone;
     }

@@ -19,6 +19,7 @@ namespace Gpt35.Model;
 /// ln_f.weight             (D)                    .bias (D) with LayerNorm
 /// lm_head.weight          (V, D)                 language models whose output is not tied to wte
 /// score.weight            (S, D)                 scalar heads
+/// score.action.weight     (S, D)                 scalar heads that read the token too; they keep lm_head.weight
 /// </code>
 /// Rotary pairs are half a head apart: column i of a head turns with column i + K/2 (Hugging Face's <c>rotate_half</c>). Files whose pairs
 /// are neighbours (Meta's, llama2.c's, GGUF's of Llama) have their q and k columns reordered on the way in and out.
@@ -27,10 +28,13 @@ public static class DecoderLayout
 {
     public const string TokenEmbedding = "wte.weight", PositionEmbedding = "wpe.weight";
     public const string FinalNormScale = "ln_f.weight", FinalNormShift = "ln_f.bias";
-    public const string OutputHead = "lm_head.weight", Score = "score.weight";
+    public const string OutputHead = "lm_head.weight", Score = "score.weight", ActionScore = "score.action.weight";
 
     /// <summary>What stands for the offset of a parameter that the model does not have.</summary>
     internal const long Absent = -1;
+
+    /// <summary>Logits of good and bad tokens are several nats apart, rewards of good and bad answers about one (docs/lab-notes.md, 2026-11-24).</summary>
+    internal const float InitialActionScore = 0.3f;
 
     /// <summary>Parameters of one block, as offsets into the flat buffer; <see cref="Absent"/> where there is none.</summary>
     internal readonly record struct Block(
@@ -78,8 +82,10 @@ public static class DecoderLayout
             Linear($"h.{layer}.mlp.c_proj", f, d, config.MlpBias);
         }
         Norm("ln_f");
+        var readsTokens = config.ScalarHead == ScalarHead.Action;
         if (config.NumScalars > 0) Add(Score, config.NumScalars, d);
-        else if (!config.TieWordEmbeddings) Add(OutputHead, config.VocabSize, d);
+        if (readsTokens) Add(ActionScore, config.NumScalars, d);
+        if (!config.TieWordEmbeddings && (config.NumScalars == 0 || readsTokens)) Add(OutputHead, config.VocabSize, d);
         return all;
     }
 
@@ -95,7 +101,7 @@ public static class DecoderLayout
             At("mlp.c_proj.weight"), At("mlp.c_proj.bias"));
     }
 
-    /// <summary>GPT-2's initialisation: N(0, σ) with σ = <see cref="ModelConfig.InitializerRange"/>, projections into the residual stream N(0, σ/√(2L)), biases 0, norm scales 1; scalar head N(0, 1/√(D + 1)).</summary>
+    /// <summary>GPT-2's initialisation: N(0, σ) with σ = <see cref="ModelConfig.InitializerRange"/>, projections into the residual stream N(0, σ/√(2L)), biases 0, norm scales 1; scalar head N(0, 1/√(D + 1)), and one that reads the token starts from <see cref="InitialActionScore"/> of its logit alone.</summary>
     public static void Initialize(ParameterSet parameters, ModelConfig config, ulong seed)
     {
         for (var index = 0; index < parameters.All.Count; index++)
@@ -105,6 +111,11 @@ public static class DecoderLayout
             if (parameter.Shape.Length == 1)
             {
                 values.Fill(parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
+                continue;
+            }
+            if (config.ScalarHead == ScalarHead.Action && parameter.Name is Score or ActionScore)
+            {
+                values.Fill(parameter.Name == Score ? 0 : InitialActionScore);
                 continue;
             }
             var deviation =

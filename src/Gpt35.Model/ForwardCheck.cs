@@ -20,7 +20,7 @@ public static class ForwardCheck
                 throw new ArgumentException($"Sequence {i} has {length} tokens; the model has {config.MaxPositionEmbeddings} positions.", nameof(batch));
         }
         RequireIds(config, batch.Tokens);
-        if (what.LogProb || what.Entropy) RequireIds(config, batch.Targets);
+        if (what.LogProb || what.Entropy || config.ScalarHead == ScalarHead.Action) RequireIds(config, batch.Targets);
     }
 
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>

@@ -66,6 +66,9 @@ public sealed record ModelConfig
     public float InitializerRange { get; init; } = 0.02f;
     /// <summary>S: outputs of the scalar head that replaces the vocabulary projection (reward, value); 0 = a language model.</summary>
     public int NumScalars { get; init; }
+    /// <summary>What the scalar head reads.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ScalarHead ScalarHead { get; init; }
 
     /// <summary>H·K: width of all queries, and of what attention gives.</summary>
     [JsonIgnore]
@@ -106,6 +109,8 @@ public sealed record ModelConfig
             throw new InvalidDataException($"initializer_range is {InitializerRange}; expected a positive number such as 0.02.");
         if (NumScalars < 0)
             throw new InvalidDataException($"num_scalars is {NumScalars}; expected 0 (a language model) or the number of outputs of the scalar head.");
+        if (ScalarHead != ScalarHead.State && NumScalars == 0)
+            throw new InvalidDataException("scalar_head is given, but num_scalars is 0; a language model has no scalar head.");
         ValidateWindow();
         ValidateRope();
     }

@@ -12,7 +12,7 @@ public sealed class TokenBatch
     public required int[] SequenceStarts { get; init; }
     /// <summary>Rows of <see cref="Tokens"/> whose hidden state is scored, ascending, (N,).</summary>
     public required int[] ScoredRows { get; init; }
-    /// <summary>The token whose log-probability each scored row gives, (N,). Ignored by scalar heads.</summary>
+    /// <summary>The token whose log-probability each scored row gives, (N,), or that a scalar head reads beside it; heads that read states only ignore it.</summary>
     public required int[] Targets { get; init; }
     /// <summary>Where the scored positions of each sequence start, and N at the end, (B + 1,).</summary>
     public required int[] ScoredStarts { get; init; }

@@ -1,3 +1,5 @@
+using Gpt35.Model;
+
 namespace Gpt35.Evaluation.Tests;
 
 public sealed class ComparisonTests
@@ -36,7 +38,7 @@ public sealed class ComparisonTests
     [Fact]
     public void Rewards_come_in_the_order_of_the_sequences_whatever_the_batches()
     {
-        int[][] sequences = [[1, 2], [2], [0, 0, 1], [2, 2, 2, 2]];
+        JudgedSequence[] sequences = [new([1, 2], 1), new([2], 0), new([0, 0, 1], 1), new([2, 2, 2, 2], 1)];
         foreach (var tokensPerBatch in (int[])[1, 3, 100])
         {
             using var model = new FakeModel(new float[3], scalars: 2);
@@ -48,7 +50,7 @@ public sealed class ComparisonTests
     public void A_language_model_is_no_reward_model()
     {
         using var model = new FakeModel(new float[3]);
-        Assert.Contains("scalar head", Assert.Throws<InvalidDataException>(() => RewardModelAgreement.Rewards(model, [[1]], cancel: Cancel)).Message);
+        Assert.Contains("scalar head", Assert.Throws<InvalidDataException>(() => RewardModelAgreement.Rewards(model, [new JudgedSequence([1], 0)], cancel: Cancel)).Message);
     }
 
     [Fact]

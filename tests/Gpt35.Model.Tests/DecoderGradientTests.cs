@@ -31,6 +31,13 @@ public class DecoderGradientTests
         Assert.Contains(all, c => c.NumKeyValueHeads > 1 && c.NumKeyValueHeads < c.NumAttentionHeads && c.PositionEncoding == PositionEncoding.Rotary && c.SlidingWindow > 1);
     }
 
+    [Theory, InlineData(1), InlineData(2)]
+    public void Every_gradient_of_a_head_that_reads_tokens_equals_finite_differences(int scalars)
+    {
+        Check(TestModels.Tiny with { NumScalars = scalars, ScalarHead = ScalarHead.Action }, 1, samples: 25);
+        Check(TestModels.TinyLlama with { NumScalars = scalars, ScalarHead = ScalarHead.Action, TieWordEmbeddings = false }, 1, samples: 6);
+    }
+
     private static void Check(ModelConfig config, double temperature, int samples)
     {
         using var model = TestModels.Shaken(config);

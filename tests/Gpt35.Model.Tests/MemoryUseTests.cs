@@ -5,12 +5,13 @@ namespace Gpt35.Model.Tests;
 /// <summary>What a plan says a model takes, against what the model then takes.</summary>
 public class MemoryUseTests
 {
-    public static TheoryData<string> Shapes => ["gpt", "gpt head", "llama", "llama head", "gpt dropout", "wide heads"];
+    public static TheoryData<string> Shapes => ["gpt", "gpt head", "gpt token head", "llama", "llama head", "gpt dropout", "wide heads"];
 
     private static ModelConfig ShapeOf(string name) => name switch
     {
         "gpt" => TestModels.Tiny,
         "gpt head" => TestModels.Tiny with { NumScalars = 2 },
+        "gpt token head" => TestModels.Tiny with { NumScalars = 1, ScalarHead = ScalarHead.Action, TieWordEmbeddings = false },
         "llama" => TestModels.TinyLlama,
         "llama head" => TestModels.TinyLlama with { NumScalars = 1 },
         "gpt dropout" => TestModels.Tiny with { ResidDropout = 0.1f },

@@ -40,9 +40,12 @@ internal sealed class ReferenceDecoder
         for (var i = 0; i < batch.ScoredCount; i++)
         {
             var h = Norm(hidden[batch.ScoredRows[i]], "ln_f");
-            for (var s = 0; s < config.NumScalars; s++) scalars.Add(Dot(h, weights["score.weight"], s * d));
+            var readsToken = config.ScalarHead == ScalarHead.Action;
+            var head = config.NumScalars > 0 && !readsToken ? [] : weights[config.TieWordEmbeddings ? "wte.weight" : "lm_head.weight"];
+            var seen = readsToken ? h.Select((x, j) => x * head[batch.Targets[i] * d + j]).ToArray() : [];
+            for (var s = 0; s < config.NumScalars; s++)
+                scalars.Add(Dot(h, weights["score.weight"], s * d) + (readsToken ? Dot(seen, weights["score.action.weight"], s * d) : 0));
             if (config.NumScalars > 0) continue;
-            var head = weights[config.TieWordEmbeddings ? "wte.weight" : "lm_head.weight"];
             var logits = Enumerable.Range(0, config.VocabSize).Select(v => Dot(h, head, v * d) / temperature).ToArray();
             var top = logits.Max();
             var logSum = top + Math.Log(logits.Sum(x => Math.Exp(x - top)));

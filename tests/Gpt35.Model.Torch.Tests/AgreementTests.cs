@@ -49,12 +49,14 @@ public class AgreementTests
         var config = Family(family);
         using var language = Support.Shaken(config, 5);
         using var scoring = Support.Shaken(config with { NumScalars = 3 }, 6);
+        using var judging = Support.Shaken(config with { NumScalars = 2, ScalarHead = ScalarHead.Action }, 7);
         foreach (var (cpu, what) in new[]
         {
             (language, new ForwardRequest { LogProb = true, Temperature = 0.7f }),
             (language, new ForwardRequest { Entropy = true }),
             (language, new ForwardRequest { LogProb = true, Entropy = true, Temperature = 1.6f }),
             (scoring, new ForwardRequest { Scalars = true }),
+            (judging, new ForwardRequest { Scalars = true }),
         })
         {
             using var torch = Support.Torch(cpu);

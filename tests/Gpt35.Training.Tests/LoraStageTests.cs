@@ -45,7 +45,7 @@ public sealed class LoraStageTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.Equal(Path.GetFullPath(tiny.ModelOf("pretrain")), judge.Model.Adapter!.BasePath);
         // The samples were scored before the model was written; the reloaded one gives the same scores.
         var rows = File.ReadLines(Path.Combine(tiny.In("lora-2"), "samples.jsonl")).Select(line => JsonNode.Parse(line)!).ToList();
-        var sequences = rows.Select(row => judge.Tokenizer.Encode((string)row["text"]!, Tokenization.SpecialTokenHandling.Allow)).ToList();
+        var sequences = rows.Select(row => new JudgedSequence(judge.Tokenizer.Encode((string)row["text"]!, Tokenization.SpecialTokenHandling.Allow), 0)).ToList();
         Assert.Equal(rows.Select(row => (float)row["score"]!), RewardModeling.Rewards(judge.Model, sequences, 8192).Select(score => (float)(score + judge.Card.RewardBias)), (a, b) => Math.Abs(a - b) < 1e-5);
 
         var ppo = Ppo.Run(tiny.Ppo with { Init = tiny.ModelOf("lora-1"), RewardModel = tiny.ModelOf("lora-2"), Lora = Lora }, tiny.Context("lora-3"));

@@ -64,6 +64,6 @@ public sealed class RewardTrainingTests
     {
         using var model = new BigramModel(5, scalar: true);
         for (var token = 0; token < 5; token++) model.Table[token * 5] = token * 10;
-        Assert.Equal([30f, 10f, 40f], RewardModeling.Rewards(model, [[1, 2, 3], [4, 1], [4]], microTokens: 3));
+        Assert.Equal([30f, 10f, 40f], RewardModeling.Rewards(model, [new([1, 2, 3], 1), new([4, 1], 1), new([4], 0)], microTokens: 3));
     }
 }

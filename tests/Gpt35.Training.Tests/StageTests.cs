@@ -137,6 +137,8 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.Equal(2, prompts.Count);
         Assert.Equal(2, prompts[0].Sequences.Length);                       // what reads the same passes once
         Assert.Equal([0, 1, 0], prompts[0].Which);
+        Assert.All(prompts, prompt => Assert.All(prompt.Sequences, ids => Assert.InRange(ids.Length - prompt.PromptLength, 2, 5)));
+        Assert.Equal(prompts[0].Sequences[0][..prompts[0].PromptLength], prompts[0].Sequences[1][..prompts[0].PromptLength]);
         Assert.Equal([[1, 2, 1], [2, 1, 2]], prompts[0].Rankings);          // the third decides nothing
         Assert.Equal([[1, 2, 1]], prompts[1].Rankings);
         Assert.Contains("1 of 4 training rankings", Assert.Single(notes));

@@ -15,7 +15,8 @@ public enum ModelFamily
 public static class ModelFamilies
 {
     public static ModelFamily FamilyOf(ModelConfig config) =>
-        WhyNotGpt2(config) is null ? ModelFamily.Gpt2
+        config.ScalarHead == ScalarHead.Action ? ModelFamily.Gpt35
+        : WhyNotGpt2(config) is null ? ModelFamily.Gpt2
         : WhyNotLlama(config) is not null || config.RopeScaling?.RopeType == RopeType.Ntk ? ModelFamily.Gpt35
         : config.SlidingWindow is null ? ModelFamily.Llama
         : config.AttentionBias || config.MlpBias || config.SlidingWindowPattern > 0 ? ModelFamily.Gpt35

@@ -37,7 +37,7 @@ public static class AdapterFolder
         var path = Path.Combine(folder, WeightsName);
         if (!File.Exists(path)) throw new InvalidDataException($"{folder}: no {WeightsName}; an adapter's folder has {AdapterConfig.FileName} and {WeightsName}.");
         using var file = SafetensorsFile.Open(path);
-        var config = over with { NumScalars = ScalarsOf(file) };
+        var config = over with { NumScalars = ScalarsOf(file), ScalarHead = ScalarHead.State };
         RequireAll(path, file, LoraLayout.Parameters(config, lora));
         var adapter = LoraAdapter.CreateEmpty(config, lora, basePath);
         try
@@ -91,7 +91,7 @@ public static class AdapterFolder
     {
         var (config, _) = ModelFolder.LoadCard(BaseOf(folder));
         using var file = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
-        return config with { NumScalars = ScalarsOf(file) };
+        return config with { NumScalars = ScalarsOf(file), ScalarHead = ScalarHead.State };
     }
 
     /// <summary>Writes adapter_config.json and adapter_model.safetensors into a folder that is there.</summary>

@@ -14,6 +14,8 @@ public sealed unsafe class LoraAdapter : IDisposable
     private LoraAdapter(ModelConfig config, LoraConfig lora, string? basePath)
     {
         config.Validate();
+        if (config.ScalarHead == ScalarHead.Action)
+            throw new InvalidDataException("an adapter cannot bring a scalar head that reads tokens, since the embedding it reads is frozen. Train the whole model, or take a head that reads the last token.");
         lora.Validate(config);
         (Config, Lora, BasePath) = (config, lora, basePath);
         Parameters = new ParameterSet(LoraLayout.Parameters(config, lora));
@@ -45,10 +47,7 @@ public sealed unsafe class LoraAdapter : IDisposable
     /// <summary>An adapter whose values the caller fills in; all zeros until then.</summary>
     internal static LoraAdapter CreateEmpty(ModelConfig config, LoraConfig lora, string? basePath) => new(config, lora, basePath);
 
-    /// <summary>A copy, for a head of <paramref name="scalars"/> outputs: one of the same size is copied, another one is new.</summary>
-    public LoraAdapter CloneWithHead(int scalars, ulong seed) => Clone(Config with { NumScalars = scalars }, seed);
-
-    /// <summary>As <see cref="CloneWithHead"/>, for a configuration that differs in its head or its dropout.</summary>
+    /// <summary>A copy, for a configuration that differs in its head or its dropout: a head of the same size is copied, another one is new.</summary>
     internal LoraAdapter Clone(ModelConfig config, ulong seed)
     {
         var clone = Create(config, Lora, seed, BasePath);

@@ -38,7 +38,7 @@ public sealed record MemoryUse
         var trained = lora is null ? all : adapter;
         return new MemoryUse
         {
-            Weights = ((sharesWeights ? 0 : lora is null ? all : Count(DecoderLayout.Parameters(config with { NumScalars = 0 }))) + adapter) * (format == Dtype.Fp32 ? 4 : 6),
+            Weights = ((sharesWeights ? 0 : lora is null ? all : Count(DecoderLayout.Parameters(config with { NumScalars = 0, ScalarHead = ScalarHead.State }))) + adapter) * (format == Dtype.Fp32 ? 4 : 6),
             Gradients = trained * 4,
             Optimizer = trained * 8,
             Activations = ActivationMemory.Floats(config, pass with { Backward = true }, lora) * Bytes(format),

@@ -74,7 +74,8 @@ public sealed record Plan
                 break;
             case WorkloadKind.Reward:
                 // The initial model stays in memory: its weights are where the reward model's come from.
-                yield return new PlannedModel("initial", Count(model with { NumScalars = 0 }), 0, MemoryUse.OfWeights(model with { NumScalars = 0 }));
+                var initial = model with { NumScalars = 0, ScalarHead = ScalarHead.State };
+                yield return new PlannedModel("initial", Count(initial), 0, MemoryUse.OfWeights(initial));
                 yield return Trained("reward", model, pass, sharesWeights: work.Lora is not null);
                 break;
             case WorkloadKind.Ppo:

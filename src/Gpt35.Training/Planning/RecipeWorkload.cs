@@ -78,7 +78,7 @@ public static class RecipeWorkload
     {
         var notes = new List<string>();
         var start = Start.Of(recipe.Init, "init");
-        var config = start.Config with { NumScalars = 1 };
+        var config = start.Config with { NumScalars = 1, ScalarHead = recipe.ReadsTokens ? ScalarHead.Action : ScalarHead.State };
         var (tokens, longest, scored) = (double.NaN, config.MaxPositionEmbeddings, 1.0);
         if (start.Tokenizer is { } tokenizer && start.Format is { } format && Exist(recipe.Data.Train, notes))
         {
@@ -86,7 +86,7 @@ public static class RecipeWorkload
             var rendered = RankedPrompt.Render(data, format, tokenizer, longest, "training", notes.Add);
             var once = rendered.Sum(prompt => (double)prompt.TokenCount);
             tokens = recipe.Epochs * once;
-            scored = rendered.Sum(prompt => (double)prompt.Sequences.Length) / Math.Max(1, once);
+            scored = rendered.Sum(prompt => (double)(recipe.ReadsTokens ? prompt.CompletionTokens : prompt.Sequences.Length)) / Math.Max(1, once);
             // All completions of a prompt travel together.
             longest = rendered.Select(prompt => prompt.TokenCount).DefaultIfEmpty(longest).Max();
         }
@@ -122,7 +122,7 @@ public static class RecipeWorkload
         {
             Kind = WorkloadKind.Ppo,
             Model = config,
-            Judge = judge.Config with { NumScalars = 1 },
+            Judge = judge.Config with { NumScalars = 1, ScalarHead = ScalarHead.State },
             Context = longest + recipe.MaxTokens,
             MicroTokens = recipe.MicroTokens,
             Tokens = rollouts * (mean + recipe.MaxTokens),

@@ -24,6 +24,9 @@ public sealed record RewardRecipe : StageOptions
     /// <summary>Demonstrations on which the reward shall average 0; with none the bias stays 0.</summary>
     public IReadOnlyList<string> Demonstrations { get; init; } = [];
 
+    /// <summary>Where the reward is read: at the last token as InstructGPT does, or at every token of the answer (docs/recipe.md).</summary>
+    public RewardHead Head { get; init; }
+
     /// <summary>Train an adapter and the scalar head over the frozen initial model; the whole model when left out (docs/lora.md).</summary>
     public LoraOptions? Lora { get; init; }
 
@@ -40,4 +43,15 @@ public sealed record RewardRecipe : StageOptions
     public int Epochs { get; init; } = 1;
 
     public required OptimizerOptions Optimizer { get; init; }
+
+    internal bool ReadsTokens => Head == RewardHead.Tokens;
+}
+
+/// <summary>Where a reward model reads.</summary>
+public enum RewardHead
+{
+    /// <summary>A scalar from the hidden state of the last token.</summary>
+    Last,
+    /// <summary>The mean over the answer's tokens of a scalar from the state before the token and the token itself.</summary>
+    Tokens,
 }

@@ -1,4 +1,5 @@
 using Gpt35.Data;
+using Gpt35.Model;
 using Gpt35.Tokenization;
 
 namespace Gpt35.Training;
@@ -9,6 +10,15 @@ namespace Gpt35.Training;
 /// <param name="Rankings">Rank of each completion, 1 best, in every ranking there is of them, (rankings, K).</param>
 internal sealed record RankedPrompt(int[][] Sequences, int[] Which, int[][] Rankings)
 {
+    /// <summary>Tokens of the prompt, with which every sequence begins.</summary>
+    public int PromptLength { get; init; }
+
+    /// <summary>The sequences, to be judged.</summary>
+    public IEnumerable<JudgedSequence> Judged => Sequences.Select(ids => new JudgedSequence(ids, PromptLength));
+
+    /// <summary>Tokens of the completions.</summary>
+    public int CompletionTokens => TokenCount - Sequences.Length * PromptLength;
+
     public int TokenCount { get; } = Sequences.Sum(sequence => sequence.Length);
 
     /// <summary>Pairs with different ranks, over all rankings.</summary>
@@ -40,11 +50,11 @@ internal sealed record RankedPrompt(int[][] Sequences, int[] Which, int[][] Rank
         foreach (var same in rankings.GroupBy(ranking => ranking, SameCompletions.Comparer))
         {
             var all = same.Key.Origin.Blame(() => same.Key.Completions.Select(completion => RewardModeling.Sequence(same.Key.Prompt, completion, format, tokenizer)).ToList());
-            var fitting = Enumerable.Range(0, all.Count).Where(i => all[i].Length <= context).ToList();
+            var fitting = Enumerable.Range(0, all.Count).Where(i => all[i].Ids.Length <= context).ToList();
             tooLong += all.Count - fitting.Count;
             int[][] ranks = [.. same.Select(ranking => fitting.Select(i => ranking.Ranks[i]).ToArray()).Where(of => RewardLoss.DecidedPairs(of) > 0)];
             undecided += same.Count() - ranks.Length;
-            if (ranks.Length > 0) kept.Add(Of([.. fitting.Select(i => all[i])], ranks));
+            if (ranks.Length > 0) kept.Add(Of([.. fitting.Select(i => all[i].Ids)], ranks) with { PromptLength = all[0].PromptLength });
         }
         if (tooLong > 0) note($"{tooLong} {what} completions are longer than {context} tokens with their prompt; left out.");
         if (undecided > 0) note($"{undecided} of {rankings.Count} {what} rankings have no two differently ranked completions; left out.");

@@ -13,11 +13,13 @@ public static class RewardModeling
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(RewardRecipe recipe, StageContext context)
     {
+        if (recipe is { ReadsTokens: true, Lora: not null })
+            throw new InvalidDataException("head is tokens and lora is given, but an adapter's head reads the last token only. Leave one of the two out.");
         using var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
         using var decoder = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
-            : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization));
+            : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), recipe.ReadsTokens ? ScalarHead.Action : ScalarHead.State);
         using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool, recipe.ActivationCheckpointing);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
@@ -96,12 +98,14 @@ public static class RewardModeling
         foreach (var (group, isLast) in BatchPlan.MarkLast(BatchPlan.MicroBatches(processes.Share(prompts, prompt => data[prompt].TokenCount), prompt => data[prompt].TokenCount, microTokens)))
         {
             if (isLast) optimizer?.ExpectLastBackward();
-            var batch = Batch(data, group);
-            var scores = model.Forward(batch, new ForwardRequest { Scalars = true, ForBackward = true }).Scalars;     // (U,)
-            var gradient = ArrayPool<float>.Shared.Rent(scores.Length);
-            var dScores = gradient.AsSpan(0, scores.Length);
+            var batch = Batch(data, group, model.Config);
+            var scores = SequenceReward.Rewards(batch, model.Forward(batch, new ForwardRequest { Scalars = true, ForBackward = true }).Scalars);     // (U,)
+            var dScores = new float[scores.Length];
             var found = RankingGradient(scores, [.. group.Select(prompt => data[prompt])], prompts.Count, dScores);
-            model.Backward(new TokenGradients { Scalars = dScores });
+            var gradient = ArrayPool<float>.Shared.Rent(batch.ScoredCount);
+            var dScalars = gradient.AsSpan(0, batch.ScoredCount);
+            SequenceReward.Gradient(batch, dScores, dScalars);
+            model.Backward(new TokenGradients { Scalars = dScalars });
             ArrayPool<float>.Shared.Return(gradient);
             total = new RankingLoss(total.Loss + found.Loss, total.Pairs + found.Pairs, total.Correct + found.Correct);
         }
@@ -148,16 +152,17 @@ public static class RewardModeling
         return (loss, margins.Count(margin => margin > 0) / (double)margins.Count, [.. margins]);
     }
 
-    /// <summary>Output of the scalar head at the last token of each sequence, without the bias of the card; of several ranks each scores its share.</summary>
-    internal static float[] Rewards(ITrainableModel model, IReadOnlyList<int[]> sequences, int microTokens, Ranks? ranks = null)
+    /// <summary>Reward of each sequence, without the bias of the card; of several ranks each scores its share.</summary>
+    internal static float[] Rewards(ITrainableModel model, IReadOnlyList<JudgedSequence> sequences, int microTokens, Ranks? ranks = null)
     {
         ranks ??= Ranks.One;
         var rewards = new float[sequences.Count];
-        foreach (var group in BatchPlan.MicroBatches(ranks.Share([.. Enumerable.Range(0, sequences.Count)], i => sequences[i].Length), i => sequences[i].Length, microTokens))
+        foreach (var group in BatchPlan.MicroBatches(ranks.Share([.. Enumerable.Range(0, sequences.Count)], i => sequences[i].Ids.Length), i => sequences[i].Ids.Length, microTokens))
         {
             var builder = new TokenBatchBuilder();
-            foreach (var i in group) builder.AddLast(sequences[i]);
-            model.Forward(builder.Build(), new ForwardRequest { Scalars = true }).Scalars.CopyTo(rewards.AsSpan(group[0]));       // groups are contiguous here
+            foreach (var i in group) builder.AddJudged(model.Config, sequences[i]);
+            var batch = builder.Build();
+            SequenceReward.Rewards(batch, model.Forward(batch, new ForwardRequest { Scalars = true }).Scalars).CopyTo(rewards.AsSpan(group[0]));       // groups are contiguous here
         }
         ranks.Sum(rewards);
         return rewards;
@@ -170,14 +175,17 @@ public static class RewardModeling
         var sequences = recipe.Demonstrations.SelectMany(path => RecordReader.ReadDemonstrations(path, note))
             .Where(demonstration => demonstration.Messages is [.., { Role: Role.Assistant }])
             .Select(demonstration => demonstration.Origin.Blame(() => Sequence([.. demonstration.Messages.SkipLast(1)], demonstration.Messages[^1].Content, format, tokenizer)))
-            .Where(ids => ids.Length <= model.Config.MaxPositionEmbeddings).ToList();
+            .Where(sequence => sequence.Ids.Length <= model.Config.MaxPositionEmbeddings).ToList();
         if (sequences.Count == 0)
             throw new InvalidDataException($"{string.Join(", ", recipe.Demonstrations)}: no demonstration fits into the context of {model.Config.MaxPositionEmbeddings} tokens, so the reward bias cannot be set.");
         return -Maths.Mean(Rewards(model, sequences, recipe.MicroTokens));
     }
 
-    internal static int[] Sequence(IReadOnlyList<Message> prompt, string completion, ChatFormat format, Tokenizer tokenizer) =>
-        [.. format.RenderPrompt(prompt, tokenizer), .. format.RenderCompletion(completion, tokenizer)];
+    internal static JudgedSequence Sequence(IReadOnlyList<Message> prompt, string completion, ChatFormat format, Tokenizer tokenizer)
+    {
+        var start = format.RenderPrompt(prompt, tokenizer);
+        return new JudgedSequence([.. start, .. format.RenderCompletion(completion, tokenizer)], start.Length);
+    }
 
     private static void Note(OrderedDictionary<string, double> numbers, (double Loss, double Accuracy, double[] Margins) found, string when)
     {
@@ -185,18 +193,18 @@ public static class RewardModeling
         numbers[$"heldout_accuracy_{when}"] = found.Accuracy;
     }
 
-    private static TokenBatch Batch(IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts)
+    private static TokenBatch Batch(IReadOnlyList<RankedPrompt> data, IReadOnlyList<int> prompts, ModelConfig config)
     {
         var builder = new TokenBatchBuilder();
         foreach (var prompt in prompts)
-            foreach (var sequence in data[prompt].Sequences) builder.AddLast(sequence);
+            foreach (var sequence in data[prompt].Judged) builder.AddJudged(config, sequence);
         return builder.Build();
     }
 
     private static IEnumerable<(RankedPrompt Prompt, float[] Rewards)> Scored(
         ITrainableModel model, IReadOnlyList<RankedPrompt> data, int microTokens, Ranks? ranks = null)
     {
-        var rewards = Rewards(model, [.. data.SelectMany(prompt => prompt.Sequences)], microTokens, ranks);
+        var rewards = Rewards(model, [.. data.SelectMany(prompt => prompt.Judged)], microTokens, ranks);
         var start = 0;
         foreach (var prompt in data)
         {

@@ -123,10 +123,10 @@ internal sealed class RolloutScorer(
         return experience;
     }
 
-    /// <summary>Score of each rollout at its last token; a completion without an end loses the penalty.</summary>
+    /// <summary>Reward of each rollout; a completion without an end loses the penalty.</summary>
     public double[] Scores(IReadOnlyList<Rollout> rollouts)
     {
-        var raw = RewardModeling.Rewards(reward, [.. rollouts.Select(rollout => rollout.Tokens)], recipe.MicroTokens, ranks);
+        var raw = RewardModeling.Rewards(reward, [.. rollouts.Select(rollout => new JudgedSequence(rollout.Tokens, rollout.PromptLength))], recipe.MicroTokens, ranks);
         return [.. rollouts.Zip(raw, (rollout, score) => score + rewardBias - (rollout.Finished ? 0 : recipe.MissingEosPenalty))];
     }
 

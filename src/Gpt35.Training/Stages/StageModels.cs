@@ -29,13 +29,14 @@ internal static class StageModels
     /// <param name="lora">The recipe's adapter, or null.</param>
     /// <param name="scalars">Outputs of the scalar head; 0: a language model.</param>
     /// <param name="seed">Key of what is new.</param>
+    /// <param name="head">What the scalar head reads; an adapter's head reads states.</param>
     /// <exception cref="InvalidDataException">The adapter does not fit the model, or is another one than the one that is there.</exception>
-    public static Decoder Trainee(Decoder start, string path, LoraOptions? lora, int scalars, ulong seed)
+    public static Decoder Trainee(Decoder start, string path, LoraOptions? lora, int scalars, ulong seed, ScalarHead head = ScalarHead.State)
     {
         if (lora is not null) return start.Adapt(lora.ToConfig(start.Config), scalars, seed, Path.GetFullPath(path));
-        if (start.Adapter is null) return start.CloneWithHead(scalars, seed);
+        if (start.Adapter is null) return start.CloneWithHead(scalars, seed, head);
         using var merged = start.Merge();
-        return merged.CloneWithHead(scalars, seed);
+        return merged.CloneWithHead(scalars, seed, head);
     }
 
     /// <summary>"124,439,808 parameters", or of an adapter how many of it are trained over how many.</summary>

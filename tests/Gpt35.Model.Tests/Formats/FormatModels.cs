@@ -22,6 +22,7 @@ public abstract class FormatTests : IDisposable
         ["gpt2"] = Gpt2,
         ["gpt2, exact gelu, untied"] = Gpt2 with { HiddenAct = Activation.Gelu, TieWordEmbeddings = false },
         ["gpt2 with a scalar head"] = Gpt2 with { NumScalars = 1 },
+        ["gpt2 with a head that reads tokens"] = Gpt2 with { NumScalars = 1, ScalarHead = ScalarHead.Action },
         ["llama"] = Llama,
         ["llama, tied, biases"] = Llama with { TieWordEmbeddings = true, AttentionBias = true, MlpBias = true },
         ["llama, wide heads, linear"] = Llama with { HeadDim = 16, RopeScaling = new RopeScaling { RopeType = RopeType.Linear, Factor = 2 } },
