@@ -33,6 +33,21 @@ public class DistributedTests(TinyStages tiny)
         Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(tiny[run], "*", SearchOption.AllDirectories), path => path.EndsWith(".tmp"));
     }
 
+    [Theory]
+    [InlineData("pretrain")]
+    [InlineData("ppo")]
+    public async Task Two_machines_have_the_losses_of_one(string stage)
+    {
+        RequireMpi();
+        using var machines = TwoMachines.Make();
+        Assert.SkipWhen(machines is null, "needs Linux, root, and the right to make network namespaces (ip netns)");
+        var run = $"{stage}-on-two";
+        var (code, output, error) = await Finish(machines.Launch(Mpirun!, tiny.Command(stage, run, "--threads", "1")));
+        Assert.True(code == 0, error + output);
+        RequireSameNumbers(stage, run);
+        Assert.True(machines.BytesSent > 100_000, $"{machines.BytesSent} bytes");                   // they did talk over the cable
+    }
+
     [Fact]
     public async Task A_rank_that_dies_ends_all_and_one_process_goes_on_from_their_checkpoint()
     {
