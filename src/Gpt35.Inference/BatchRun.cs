@@ -34,7 +34,7 @@ internal sealed class BatchRun
     public Completion[] Complete(CancellationToken cancel)
     {
         var capacity = requests.Max(request => request.Prompt.Length + RoomFor(request));
-        using var cache = new KvCache(model.Config, running.Length, capacity);
+        using var cache = new SlotCache(model.Config, running.Length, capacity);
         while (finished < requests.Count)
         {
             cancel.ThrowIfCancellationRequested();
@@ -72,7 +72,7 @@ internal sealed class BatchRun
         batch++;
     }
 
-    private void Choose(KvCache cache)
+    private void Choose(SlotCache cache)
     {
         var vocabSize = model.Config.VocabSize;
         for (var row = 0; row < batch; row++)

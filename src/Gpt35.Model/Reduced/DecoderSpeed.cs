@@ -10,7 +10,7 @@ public static class DecoderSpeed
     /// <summary>Tokens per second of a prompt that is read at once.</summary>
     public static double Prefill(Decoder model, int tokens)
     {
-        using var cache = new KvCache(model.Config, 1, tokens);
+        using var cache = new SlotCache(model.Config, 1, tokens);
         var logits = new float[model.Config.VocabSize];
         var ids = Ids(model, tokens);
         var start = Stopwatch.GetTimestamp();
@@ -22,7 +22,7 @@ public static class DecoderSpeed
     public static double Decode(Decoder model, int sequences, int tokens)
     {
         var held = Math.Max(1, Math.Min(HeldTokens, model.Config.MaxPositionEmbeddings - tokens));
-        using var cache = new KvCache(model.Config, sequences, Math.Min(model.Config.MaxPositionEmbeddings, held + tokens));
+        using var cache = new SlotCache(model.Config, sequences, Math.Min(model.Config.MaxPositionEmbeddings, held + tokens));
         var logits = new float[checked(sequences * model.Config.VocabSize)];
         int[] slots = [.. Enumerable.Range(0, sequences)], starts = [.. Enumerable.Range(0, sequences + 1)];
         model.Extend(cache, slots, [.. starts.Select(i => i * held)], Ids(model, sequences * held), logits);
