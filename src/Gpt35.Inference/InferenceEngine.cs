@@ -184,7 +184,16 @@ public sealed class InferenceEngine : IDisposable
         {
             work.Wait();
             while (!Volatile.Read(ref disposed) && lasting!.HasWork)
-                lock (oneStep) lasting.Step();
+            {
+                try
+                {
+                    lock (oneStep) lasting.Step();
+                }
+                catch (Exception exception)
+                {
+                    lasting.StopAll(exception);                   // a speculator that fails, say: those who wait must learn of it
+                }
+            }
             if (Volatile.Read(ref disposed)) return;
         }
     }

@@ -124,13 +124,19 @@ internal sealed class Scheduler : IDisposable
         lock (gate) Land(null);
     }
 
-    public void Dispose()
+    /// <summary>Ends all requests.</summary>
+    public void StopAll(Exception why)
     {
         lock (gate)
         {
-            while (running.Count > 0) Stop(running[0].Generation, new OperationCanceledException());
-            while (queue.Peek() is { } sample) Stop(sample.Generation, new OperationCanceledException());
+            while (running.Count > 0) Stop(running[0].Generation, why);
+            while (queue.Peek() is { } sample) Stop(sample.Generation, why);
         }
+    }
+
+    public void Dispose()
+    {
+        StopAll(new OperationCanceledException());
         cache.Dispose();
     }
 
