@@ -55,7 +55,7 @@ public sealed class ReducedAccuracyTests(TrainedModel trained) : IClassFixture<T
     {
         double largest = 0, squares = 0;
         float[] x = new float[whole.Config.VocabSize], y = new float[x.Length];
-        using KvCache of = new(whole.Config, 1, ids.Length), other = new(whole.Config, 1, ids.Length);
+        using SlotCache of = new(whole.Config, 1, ids.Length), other = new(whole.Config, 1, ids.Length);
         foreach (var id in ids)
         {
             whole.Extend(of, [0], [0, 1], [id], x);
