@@ -88,6 +88,7 @@ internal static class RolloutRounds
 
         public void Dispose()
         {
+            engine.Dispose();
             policy.Dispose();
             pool.Dispose();
         }
