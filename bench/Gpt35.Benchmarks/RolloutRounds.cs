@@ -10,7 +10,7 @@ namespace Gpt35.Benchmarks;
 internal static class RolloutRounds
 {
     /// <summary>As Ppo has it.</summary>
-    private const int GenerationBatch = 128, FewestRounds = 2;
+    private const int GenerationBatch = 128, FewestRounds = 1;
 
     /// <summary>What a run prints.</summary>
     /// <param name="TokensPerSecond">Generated tokens over time, the best round's.</param>
