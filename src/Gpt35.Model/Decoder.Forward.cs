@@ -4,8 +4,10 @@ namespace Gpt35.Model;
 
 public sealed unsafe partial class Decoder
 {
-    /// <summary>Logits of about this many floats exist at a time; N×V is never stored when it is larger.</summary>
+    /// <summary>Logits of about this many floats exist at a time, in chunks of rows that the backward pass computes again …</summary>
     private const int LogitChunkFloats = 1 << 20;
+    /// <summary>… where N×V is more than this, 256 MB: a third pass over the head is up to a tenth of a step's time.</summary>
+    private const long KeptLogitFloats = 1 << 26;
     /// <summary>But no fewer rows: the whole vocabulary is packed anew for every chunk, and with 64 rows that is a third of the time of the product.</summary>
     private const int FewestLogitChunkRows = 256;
 
@@ -153,9 +155,9 @@ public sealed unsafe partial class Decoder
         var entropy = what.Entropy ? entropies.Reserve(n) : null;
         logSumExp.Reserve(n);
         fixed (int* targets = batch.Targets)
-            for (var from = 0; from < n; from += LogitChunkRows)
+            for (int from = 0, most = LogitRowsAtOnce(n, what.ForBackward); from < n; from += most)
             {
-                var chunk = LogitsOf(h, from, Math.Min(LogitChunkRows, n - from));
+                var chunk = LogitsOf(h, from, Math.Min(most, n - from));
                 VocabularyLoss.Forward(pool, chunk, targets + from, what.Temperature, found + from,
                     entropy == null ? null : entropy + from, logSumExp.Pointer + from);
             }
@@ -166,7 +168,7 @@ public sealed unsafe partial class Decoder
     private Matrix LogitsOf(float* h, int from, int rows)
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
-        var chunk = new Matrix(logits.Reserve((long)Math.Max(rows, LogitChunkRows) * v), rows, v);
+        var chunk = new Matrix(logits.Reserve((long)rows * v), rows, v);
         ProjectVocabulary(h + (long)from * d, rows, chunk.Data);
         return chunk;
     }
@@ -179,9 +181,14 @@ public sealed unsafe partial class Decoder
         else Gemm.Multiply(pool, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
     }
 
-    private int LogitChunkRows => LogitChunkRowsOf(Config);
+    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there.</summary>
+    private int LogitRowsAtOnce(int n, bool forBackward) => LogitRowsLimit is { } limit ? Math.Min(n, limit) : LogitRowsAtOnce(Config, n, forBackward);
 
-    internal static int LogitChunkRowsOf(ModelConfig config) => Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize);
+    /// <summary>Another limit, for tests.</summary>
+    internal int? LogitRowsLimit { private get; set; }
+
+    internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
+        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize));
 
     private ReadOnlySpan<float> ForwardScalars(int n, float* h)
     {
