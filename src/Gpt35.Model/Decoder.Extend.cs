@@ -80,7 +80,7 @@ public sealed unsafe partial class Decoder
         Require(logits, Config.VocabSize, nameof(logits));
         Require(states, Config.HiddenSize, nameof(states));
         ForwardCheck.RequireIds(Config, batch.Tokens);
-        if (batch.IsAdapted) RequireUsable(batch.Adapters);
+        if (batch.IsAdapted) RequireAdapters(batch.Adapters);
         foreach (var position in batch.Positions)
             if (position >= Config.MaxPositionEmbeddings)
                 throw new ArgumentException($"A sequence reaches position {position}; the model has {Config.MaxPositionEmbeddings}.", nameof(batch));

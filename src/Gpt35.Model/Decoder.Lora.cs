@@ -62,17 +62,25 @@ public sealed unsafe partial class Decoder
         }
     }
 
-    /// <exception cref="ArgumentException">An adapter of a step is for another shape, or comes on top of the model's own.</exception>
-    /// <exception cref="ObjectDisposedException">Or is no more.</exception>
-    private void RequireUsable(ReadOnlySpan<LoraAdapter?> adapters)
+    /// <summary>Makes sure that sequences of this model can have that adapter: what <see cref="Extend(KvCache, ExtendBatch, Span{float}, Span{float})"/> asks of each.</summary>
+    /// <exception cref="ArgumentException">It was made for another shape, gives scores, or would come on top of the model's own.</exception>
+    /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
+    public void RequireAdapter(LoraAdapter other)
     {
-        if (adapter is not null) throw new ArgumentException("A sequence brings an adapter, and the model is adapted itself. Extend the base, or make a whole model of it with Merge.");
+        if (adapter is not null)
+            throw new ArgumentException("A sequence brings an adapter, and the model is adapted itself. Extend the base, or make a whole model of it with Merge.");
+        if (other.Config.NumScalars > 0)
+            throw new ArgumentException($"The adapter{other.OverBase} has a scalar head: it gives scores, not text. Sequences take adapters of language models.");
+        if (other.MisfitOf(BaseShape) is { } misfit) throw new ArgumentException(misfit);
+        ObjectDisposedException.ThrowIf(other.IsDisposed, other);
+    }
+
+    private void RequireAdapters(ReadOnlySpan<LoraAdapter?> adapters)
+    {
         LoraAdapter? last = null;
         foreach (var other in adapters)
         {
-            if (other is null || other == last) continue;
-            _ = other.Parameters.ValuePointer;                // throws where it was disposed of
-            if (other.MisfitOf(BaseShape) is { } misfit) throw new ArgumentException(misfit);
+            if (other is not null && other != last) RequireAdapter(other);
             last = other;
         }
     }

@@ -64,7 +64,7 @@ public sealed class ExtendBatch
     /// What the model is adapted with for this sequence; null: nothing. Keys and values belong to the adapter they were made with, so a sequence keeps it, and
     /// shares blocks only with sequences that have the same one. Neighbours with the same adapter are computed together, so put them side by side.
     /// </param>
-    /// <exception cref="ArgumentException">It has no room for the tokens, or is in the batch already; or the adapter gives scores, not text.</exception>
+    /// <exception cref="ArgumentException">It has no room for the tokens, or is in the batch already.</exception>
     public void Add(KvSequence sequence, ReadOnlySpan<int> newTokens, int outputs = 1, LoraAdapter? adapter = null)
     {
         if (newTokens.IsEmpty) throw new ArgumentException("A sequence receives no token.", nameof(newTokens));
@@ -72,8 +72,6 @@ public sealed class ExtendBatch
         ArgumentOutOfRangeException.ThrowIfGreaterThan(outputs, newTokens.Length);
         if (sequence.Length + newTokens.Length > sequence.Capacity)
             throw new ArgumentException($"A sequence holds {sequence.Length} tokens; {newTokens.Length} more exceed its capacity of {sequence.Capacity}.", nameof(sequence));
-        if (adapter is { Config.NumScalars: > 0 and var scalars })
-            throw new ArgumentException($"The adapter{adapter.OverBase} has a scalar head of {scalars}: it gives scores, not text. Sequences take adapters of language models.", nameof(adapter));
         if (Sequences.Contains(sequence)) throw new ArgumentException("A sequence is in the batch twice.", nameof(sequence));
 
         var (b, t) = (SequenceCount, TokenCount);

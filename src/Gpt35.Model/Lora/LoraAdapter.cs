@@ -135,8 +135,12 @@ public sealed unsafe class LoraAdapter : IDisposable
         }
     }
 
+    /// <summary>Whether its memory is gone.</summary>
+    internal bool IsDisposed { get; private set; }
+
     public void Dispose()
     {
+        IsDisposed = true;
         Parameters.Dispose();
         reduced.Dispose();
         reducedGradient.Dispose();
