@@ -40,7 +40,7 @@ public sealed class InferenceEngine : IDisposable
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
     public InferenceEngine(Decoder model, EngineOptions options, Tokenizer? tokenizer = null)
     {
-        options.Validate();
+        options.Validate(model.Config);
         (this.model, this.options, this.tokenizer) = (model, options, tokenizer);
     }
 
