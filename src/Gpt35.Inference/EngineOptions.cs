@@ -29,6 +29,12 @@ public sealed record EngineOptions
     /// <summary>A smaller model that guesses instead; null: none. What is generated stays the same to the bit.</summary>
     public DraftModel? Draft { get; init; }
 
+    /// <summary>
+    /// What guessing and computing one more token costs, as a part of a pass without guesses: decides how far ahead is guessed. 0: always as far as can be; null: estimated from the number of
+    /// completions and the sizes of the models.
+    /// </summary>
+    public double? GuessCost { get; init; }
+
     /// <param name="model">Of the model that the engine runs.</param>
     /// <exception cref="ArgumentException">A value is outside its range, or a draft model does not go with the model.</exception>
     internal void Validate(ModelConfig model)
@@ -41,6 +47,7 @@ public sealed record EngineOptions
         if (Speculator is { MostTokens: < 1 } guesser)
             throw new ArgumentOutOfRangeException(nameof(Speculator), $"The most tokens of a guess are {guesser.MostTokens}; expected 1 or more.");
         (Speculator as PromptLookup)?.Validate();
+        if (!(GuessCost is null or >= 0)) throw new ArgumentOutOfRangeException(nameof(GuessCost), $"A guess costs {GuessCost} passes; expected 0 or more.");
         if (Draft is null) return;
         if (Speculator is not null) throw new ArgumentException("There are a speculator and a draft model; expected one of them.", nameof(Draft));
         Draft.Validate(model);

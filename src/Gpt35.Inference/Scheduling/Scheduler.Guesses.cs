@@ -17,7 +17,7 @@ internal sealed partial class Scheduler
 
     private readonly List<Sample> drafting = [];        // those for whom the draft model is at work
     private readonly int[] guess;
-    private double rowCost;                             // of one more token, as a part of a sample's share of a pass
+    private double guessCost;                           // of one more token, as a part of a sample's share of a pass
     private int guessBudget;                            // of the step that is being planned
     private double guessRate = GuessLength.FirstRate;   // of all samples, to begin new ones with
 
@@ -30,7 +30,7 @@ internal sealed partial class Scheduler
             foreach (var sample in running)
                 if (sample.IsDecoding) drafting.Add(sample);
             PlanGuesses();
-            drafter.Plan(drafting, rowCost, options.TokensPerStep, guessBudget);
+            drafter.Plan(drafting, guessCost, options.TokensPerStep, guessBudget);
             foreach (var sample in drafting) sample.InFlight = true;
         }
         Exception? failure = null;
@@ -56,7 +56,7 @@ internal sealed partial class Scheduler
         var decoding = 0;
         foreach (var sample in running)
             if (sample.IsDecoding) decoding++;
-        rowCost = decoding / (TokensOfAPass + decoding);
+        guessCost = options.GuessCost ?? decoding / (TokensOfAPass + decoding) + (drafter?.RelativeCost ?? 0);
         guessBudget = (options.TokensPerStep - decoding) / 2;      // the other half is for prompts
     }
 
@@ -83,16 +83,16 @@ internal sealed partial class Scheduler
 
     private int Ask(ISpeculator speculator, Sample sample, int most)
     {
-        most = sample.GuessLength.Next(rowCost, most);
+        most = sample.GuessLength.Next(guessCost, most);
         return most == 0 ? 0 : Math.Min(most, speculator.Guess(sample.Text, guess.AsSpan(0, most)));
     }
 
     /// <summary>Takes note of how many guesses were right.</summary>
-    private void LearnFrom(Sample sample, int accepted)
+    private void LearnFrom(Sample sample, int right)
     {
-        (guessedTokens, acceptedTokens) = (guessedTokens + sample.Guessed, acceptedTokens + accepted);
+        (guessedTokens, acceptedTokens) = (guessedTokens + sample.Guessed, acceptedTokens + right);
         if (sample.Guessed == 0) return;
-        sample.GuessLength.Learn(accepted, missed: accepted < sample.Guessed && sample.Finish is null);
+        sample.GuessLength.Learn(right, missed: right < sample.Guessed && sample.Finish is null);
         guessRate += (sample.GuessLength.Rate - guessRate) / 16;
     }
 }

@@ -344,15 +344,16 @@ internal sealed partial class Scheduler : IDisposable
             return;
         }
         if (sample.LeadsOthers) StartOthers(sample, firstRow);
-        var before = sample.GeneratedCount;
-        for (var row = firstRow; row < endRow; row++)
+        var (before, right) = (sample.GeneratedCount, 0);
+        for (var row = firstRow; row < endRow && sample.Finish is null; row++)
         {
             var token = sample.Choose(LogitsOf(row));
-            if (sample.Finish is not null || row == endRow - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
+            if (row == endRow - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
+            right++;
         }
         var chosen = sample.GeneratedCount - before;
         generatedTokens += chosen;
-        LearnFrom(sample, chosen - 1);
+        LearnFrom(sample, right);
         queue.Serve(sample, chosen - 1);
         sample.Held.SetLength(sample.Count - 1);                    // guesses that were wrong are dropped
         Remember(sample);

@@ -33,17 +33,23 @@ internal sealed class DraftState(Sample sample, TokenChooser chooser, int most)
     /// <summary>Whether more tokens are to be guessed.</summary>
     public bool GoesOn => GuessCount < Wanted && chooser.Finish is null;
 
-    /// <summary>Goes on with the text as it is now: forgets of the last guess what was wrong.</summary>
+    /// <summary>Drops from the cache what was guessed and not chosen.</summary>
+    public void DropWrong()
+    {
+        read += Guess[..(Held.Length - read)].CommonPrefixLength(sample.Text[read..]);
+        Held.SetLength(read);
+    }
+
+    /// <summary>Goes on with the text as it is now.</summary>
     public void Follow()
     {
-        var text = sample.Text;
-        var right = Guess[..(Held.Length - read)].CommonPrefixLength(text[read..]);
-        Held.SetLength(Math.Min(read + right, text.Length - 1));        // the last token is computed in any case: its logits are wanted
+        DropWrong();
+        read = Math.Min(read, sample.Count - 1);                        // the last token is computed in any case: its logits are wanted
+        Held.SetLength(read);
         chooser.Return(place, Guess);
         foreach (var token in sample.GeneratedTokens[chooser.Now.Position..]) chooser.Accept(token);
         place = chooser.Now;
         (GuessCount, Wanted) = (0, 0);
-        NoteRead();
     }
 
     /// <summary>Everything in the cache is text.</summary>

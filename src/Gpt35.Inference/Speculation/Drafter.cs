@@ -18,7 +18,6 @@ internal sealed class Drafter : IDisposable
     private readonly BlockPool pool;
     private readonly ExtendBatch batch = new();
     private readonly List<DraftState> drafting = [];    // of the step that is being prepared, in the order of its batch
-    private readonly double relativeCost;               // of a token, as a part of the larger model's
     private float[] logits = [];
 
     /// <param name="options">The draft model.</param>
@@ -33,8 +32,11 @@ internal sealed class Drafter : IDisposable
         if (options.CacheTokens is { } tokens) blocks = KvCache.BlocksOf(tokens);
         cache = new KvCache(model.Config, blocks);
         pool = new BlockPool(blocks, prefixCache);
-        relativeCost = (double)model.WeightBytes / target.WeightBytes;      // writing text is reading weights
+        RelativeCost = (double)model.WeightBytes / target.WeightBytes;      // writing text is reading weights
     }
+
+    /// <summary>What a token costs, as a part of what it costs with the larger model.</summary>
+    public double RelativeCost { get; }
 
     /// <summary>Tokens computed.</summary>
     public long Tokens { get; private set; }
@@ -43,10 +45,10 @@ internal sealed class Drafter : IDisposable
 
     /// <summary>Plans passes for completions, under the scheduler's lock.</summary>
     /// <param name="samples">Those that are decoding.</param>
-    /// <param name="rowCost">What one more token in a pass of the larger model costs, as a part of that pass.</param>
+    /// <param name="cost">What one more token costs with both models, as a part of a pass of the larger one.</param>
     /// <param name="budget">Most tokens of text to read.</param>
     /// <param name="guesses">Most tokens to guess.</param>
-    public void Plan(List<Sample> samples, double rowCost, int budget, int guesses)
+    public void Plan(List<Sample> samples, double cost, int budget, int guesses)
     {
         batch.Clear();
         drafting.Clear();
@@ -55,7 +57,7 @@ internal sealed class Drafter : IDisposable
             var draft = sample.Draft ??= new DraftState(sample, sample.NewChooser(memory, tokenizer), options.MostTokens);
             draft.Follow();
             Remember(draft);
-            var most = sample.GuessLength.Next(rowCost + relativeCost, Math.Min(Math.Min(options.MostTokens, guesses), sample.MostTokens - sample.Count - 1));
+            var most = sample.GuessLength.Next(cost, Math.Min(Math.Min(options.MostTokens, guesses), sample.MostTokens - sample.Count - 1));
             if (most == 0 || budget == 0 || IsReadForAnother(draft)) continue;
             FindKnown(draft);
             if (!Reserve(draft.Held, sample.Count + most - 1)) continue;
@@ -82,6 +84,8 @@ internal sealed class Drafter : IDisposable
     public void Release(Sample sample)
     {
         if (sample.Draft is not { } draft) return;
+        draft.DropWrong();
+        Remember(draft);
         while (draft.Held.BlockCount > 0) pool.Release(draft.Held.RemoveLast());
         sample.Draft = null;
     }
