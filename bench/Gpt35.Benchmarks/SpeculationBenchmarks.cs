@@ -10,7 +10,7 @@ namespace Gpt35.Benchmarks;
 /// <summary>Writing text with and without guesses: one engine after the other in every round, on the same prompts; the best round counts. Their texts must be equal.</summary>
 internal static class SpeculationBenchmarks
 {
-    private const int Prompts = 16, PromptTokens = 48, AnswerTokens = 160;
+    private const int Prompts = 8, PromptTokens = 48, AnswerTokens = 64;
 
     private sealed record Contestant(string Name, EngineOptions Options)
     {
@@ -24,7 +24,7 @@ internal static class SpeculationBenchmarks
     /// <param name="promptFile">A text, or a JSON object, in each line; the first tokens of a text are a prompt.</param>
     /// <param name="draftPath">A draft model, or null.</param>
     /// <param name="rounds">Rounds.</param>
-    public static int Run(string modelPath, string promptFile, string? draftPath, int rounds = 5)
+    public static int Run(string modelPath, string promptFile, string? draftPath, int rounds = 3)
     {
         using var model = ModelFolder.Load(modelPath, WorkerPool.Shared);
         using var draft = draftPath is null ? null : ModelFolder.Load(draftPath, WorkerPool.Shared);
@@ -33,7 +33,7 @@ internal static class SpeculationBenchmarks
             .Select(text => (int[])[model.Tokenizer.StartOfText, .. model.Tokenizer.Encode(text)]).Select(ids => ids[..Math.Min(ids.Length, PromptTokens)]).Take(Prompts)];
         Console.WriteLine("sequences temp  guesses       tokens/s  speed-up  tokens/pass  right");
         foreach (var sequences in (int[])[1, 8])
-            foreach (var temperature in (double[])[0, 0.7, 1])
+            foreach (var temperature in (double[])[0, 1])
             {
                 var options = new EngineOptions { MaxSequences = sequences, PrefixCache = false };
                 List<Contestant> contestants = [new("none", options), new("look-up", options with { Speculator = new PromptLookup() })];

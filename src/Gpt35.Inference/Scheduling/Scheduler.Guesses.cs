@@ -1,4 +1,5 @@
 using Gpt35.Inference.Speculation;
+using Gpt35.Kernels;
 using Gpt35.Model;
 
 namespace Gpt35.Inference.Scheduling;
@@ -10,10 +11,10 @@ namespace Gpt35.Inference.Scheduling;
 internal sealed partial class Scheduler
 {
     /// <summary>
-    /// A pass over n tokens takes about as long as n + this many of them would at the speed of a large batch: weights are read once for all. From GPT-2 124M on two cores of a Zen 4
-    /// (docs/lab-notes.md); it decides how far to guess, nothing else.
+    /// A pass over n tokens takes about as long as n + this many would at the speed of a large batch: it reads the weights once for all. Measured on two cores of a Zen 4 (docs/lab-notes.md), where
+    /// F32 weights beyond the caches keep the cores waiting, and weights within them hardly. It decides how far to guess, nothing else.
     /// </summary>
-    private const double TokensOfAPass = 6;
+    private double TokensOfAPass => model.Precision == WeightPrecision.F32 && model.WeightBytes > 64L << 20 ? 16 : model.WeightBytes > 16L << 20 ? 3 : 1;
 
     private readonly List<Sample> drafting = [];        // those for whom the draft model is at work
     private readonly int[] guess;

@@ -53,5 +53,6 @@ internal struct GuessLength(double rate)
     {
         for (var i = 0; i < right; i++) Rate += Weight * (1 - Rate);
         if (missed) Rate -= Weight * Rate;
+        if (right > 0) pause = Math.Min(pause, FirstPause);
     }
 }
