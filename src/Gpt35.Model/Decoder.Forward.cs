@@ -105,46 +105,47 @@ public sealed unsafe partial class Decoder
         Buffer.MemoryCopy(x, inputs[layer].Reserve(count), count * sizeof(float), count * sizeof(float));
 
     /// <summary>Queries, keys and values of norm(x).</summary>
-    private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a)
+    private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a, ExtendBatch? batch = null)
     {
         var d = Config.HiddenSize;
         var block = blocks[layer];
         Normalize(x, block.Norm1Scale, block.Norm1Shift, tokens, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv);
+        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv, batch);
     }
 
     /// <summary>Middle = x + dropout(attended·Out + b).</summary>
-    private void ProjectAttended(int layer, float* x, int tokens, BlockActivations a, ForwardRequest what)
+    private void ProjectAttended(int layer, float* x, int tokens, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle);
+        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle, batch);
         ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
         VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
     }
 
     /// <summary>Output = middle + dropout(act(norm(middle)·Up + b)·Down + b).</summary>
-    private float* FeedForward(int layer, int tokens, BlockActivations a, ForwardRequest what)
+    private float* FeedForward(int layer, int tokens, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
         Normalize(a.Middle, block.Norm2Scale, block.Norm2Shift, tokens, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up);
+        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up, batch);
         if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, a.Up, tokens, f, a.Activated);
         else Nonlinear.Forward(pool, nonlinearity, a.Up, (long)tokens * f, a.Activated);
-        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output);
+        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output, batch);
         ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
         VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
         return a.Output;
     }
 
-    /// <summary>y = x·W + b, and what the adapter adds.</summary>
-    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y)
+    /// <summary>y = x·W + b, and what the adapter adds: the model's own to every row, or each sequence's to its rows.</summary>
+    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y, ExtendBatch? batch)
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
         if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
         else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
         adapter?.Forward(pool, layer, site, from, to);
+        if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
     }
 
     private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)
