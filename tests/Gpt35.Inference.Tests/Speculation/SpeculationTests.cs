@@ -46,7 +46,7 @@ public sealed class SpeculationTests : IDisposable
             options with { Draft = new DraftModel(Model) },
         ];
         foreach (var guesser in guessers)
-            foreach (var blocks in (int[])[400, 13])                         // 13: completions take memory from each other
+            foreach (var blocks in (int[])[400, 9])                          // 9: completions take memory from each other
                 AssertSame(guesser, blocks, new Random(seed));
 
         void AssertSame(EngineOptions guesser, int blocks, Random random)
@@ -70,7 +70,7 @@ public sealed class SpeculationTests : IDisposable
             var status = scheduler.Status;
             Assert.Equal((0, 0, 0, 0), (status.Waiting, status.Running, status.BlocksInUse, status.DraftBlocksInUse));
             Assert.True(blocks == 400 || status.Preemptions > 0);
-            Assert.True(status.GuessedTokens > 0);
+            Assert.True(status.GuessedTokens > 0 || guesser.GuessCost is null);
         }
     }
 
