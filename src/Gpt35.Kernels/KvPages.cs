@@ -1,15 +1,24 @@
 namespace Gpt35.Kernels;
 
-/// <summary>The keys and values of one layer in blocks of <see cref="BlockTokens"/> tokens.</summary>
-/// <param name="keys">(blocks, <see cref="BlockTokens"/>, G·K).</param>
-/// <param name="values">(blocks, <see cref="BlockTokens"/>, G·K).</param>
-public readonly unsafe struct KvPages(float* keys, float* values)
+/// <summary>
+/// The keys and values of one layer in blocks of <see cref="BlockTokens"/> tokens, each (blocks, G, one head of a block). Keys lie transposed,
+/// (K, 16), so that a query meets one number of all of a block's keys at once; values lie as they are, (16, K).
+/// </summary>
+/// <param name="keys">(blocks, G, K, 16) and scales, <see cref="KvLayout.BlockBytes"/> a block; <see cref="KvLayout.BytesBehind"/> more are readable.</param>
+/// <param name="values">(blocks, G, 16, K) and scales, the same.</param>
+/// <param name="layout">Their sizes.</param>
+public readonly unsafe struct KvPages(byte* keys, byte* values, KvLayout layout)
 {
     /// <summary>Tokens of a block.</summary>
     public const int BlockTokens = 16;
 
-    internal float* Keys => keys;
-    internal float* Values => values;
+    internal KvLayout Layout => layout;
+
+    /// <summary>Keys of a head of a block.</summary>
+    internal byte* Keys(int block, int group) => keys + block * (nint)layout.BlockBytes + (nint)group * layout.HeadBytes;
+
+    /// <summary>Values of a head of a block.</summary>
+    internal byte* Values(int block, int group) => values + block * (nint)layout.BlockBytes + (nint)group * layout.HeadBytes;
 
     /// <summary>Blocks that hold <paramref name="tokens"/> tokens.</summary>
     public static int BlocksOf(int tokens) => (tokens + BlockTokens - 1) / BlockTokens;
@@ -24,6 +33,8 @@ public readonly unsafe struct KvPages(float* keys, float* values)
 public readonly unsafe struct PagedSequences(int count, int* starts, int* held, int* tables, int* tableStarts)
 {
     internal int Count => count;
+    /// <summary>T.</summary>
+    internal int AllRows => starts[count];
     /// <summary>The first row of a sequence.</summary>
     internal int Start(int sequence) => starts[sequence];
     /// <summary>New tokens of a sequence.</summary>
