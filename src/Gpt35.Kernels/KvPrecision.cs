@@ -27,8 +27,8 @@ public readonly record struct KvLayout(KvPrecision Precision, int KeyValueHeads,
     internal int NumbersBytes => KvPages.BlockTokens * HeadSize * NumberBytes;
 
     /// <summary>One head of a block: its numbers, then its scales where it has some, one F32 for each token.</summary>
-    internal int HeadBytes => NumbersBytes + (Precision == KvPrecision.Int8 ? KvPages.BlockTokens * sizeof(float) : 0);
+    public int HeadBytes => NumbersBytes + (Precision == KvPrecision.Int8 ? KvPages.BlockTokens * sizeof(float) : 0);
 
-    /// <summary>One block of all heads.</summary>
+    /// <summary>One block, all heads together.</summary>
     public long BlockBytes => (long)KeyValueHeads * HeadBytes;
 }

@@ -6,7 +6,7 @@ namespace Gpt35.Kernels;
 internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> where V : unmanaged where F : struct, IKvFormat
 {
     /// <summary>Scores of one query with four vectors of keys.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static void ScoreOne(float* q, byte* a, byte* b, byte* c, byte* d, int size, float* scores)
     {
         V s0 = W.Create(0), s1 = s0, s2 = s0, s3 = s0;
@@ -26,7 +26,7 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
     }
 
     /// <summary>The same of two queries, one behind the other; the second's scores lie <paramref name="stride"/> further.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static void ScoreTwo(float* q, byte* a, byte* b, byte* c, byte* d, int size, float* scores, int stride)
     {
         V s0 = W.Create(0), s1 = s0, s2 = s0, s3 = s0, t0 = s0, t1 = s0, t2 = s0, t3 = s0;
@@ -70,7 +70,7 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
     /// <param name="valueScales">One per key, where the format has scales.</param>
     /// <param name="top">Receives the largest score; −∞ when none counts.</param>
     /// <returns>The sum, before the values' scales; 0 when none counts.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static float Exponentials(float* scores, int from, int to, int seenFrom, int seenTo, float* keyScales, float* valueScales, float* top)
     {
         V lowest = W.Create(float.NegativeInfinity), zero = W.Create(0), largest = lowest;
@@ -102,7 +102,7 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
         W.Select(W.FirstLanes(seenFrom - j), other, W.Select(W.FirstLanes(seenTo - j), value, other));
 
     /// <summary>Four vectors of o += Σ_j weights_j·v_j for j from … to − 1 of the section.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static void MixOne(in KvPages pages, int group, int* blocks, int from, int to, int column, int size, float* weights, float* o)
     {
         V s0 = W.Load(o), s1 = W.Load(o + W.Count), s2 = W.Load(o + 2 * W.Count), s3 = W.Load(o + 3 * W.Count);
@@ -126,7 +126,7 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
     }
 
     /// <summary>The same for two rows of weights and results.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static void MixTwo(
         in KvPages pages, int group, int* blocks, int from, int to, int column, int size, float* weights, int weightStride, float* o, int stride)
     {
@@ -165,7 +165,7 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
 
     /// <summary>sums ← sums·e^before + mixed·e^here.</summary>
     /// <returns>The two factors.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal static (float Before, float Here) Join(float before, float here, float* sums, float* mixed, int size)
     {
         V x = LaneMath<W, V>.Exp(W.Create(before)), y = LaneMath<W, V>.Exp(W.Create(here));

@@ -3,7 +3,7 @@ using Gpt35.Kernels;
 namespace Gpt35.Model;
 
 /// <summary>
-/// Memory for the keys and values of many sequences, (L, blocks of <see cref="BlockTokens"/> tokens) twice, in the precision asked for. Which block
+/// Memory for the keys and values of many sequences, (L, G, blocks of <see cref="BlockTokens"/> tokens) twice, in the precision asked for. Which block
 /// belongs to which <see cref="KvSequence"/> is for its user to say; several may share one (Kwon et al. 2023).
 /// </summary>
 public sealed unsafe class KvCache : IDisposable
@@ -41,11 +41,11 @@ public sealed unsafe class KvCache : IDisposable
     /// <summary>Gives block <paramref name="to"/> the keys and values of block <paramref name="from"/>, in all layers.</summary>
     public void CopyBlock(int from, int to)
     {
-        var bytes = layout.BlockBytes;
-        for (var layer = 0L; layer < Config.NumHiddenLayers; layer++)
+        long bytes = layout.HeadBytes, heads = (long)Config.NumHiddenLayers * layout.KeyValueHeads;
+        for (var head = 0L; head < heads; head++)
             foreach (var data in (ReadOnlySpan<nint>)[(nint)keys.Pointer, (nint)values.Pointer])
             {
-                var first = (byte*)data + layer * Blocks * bytes;
+                var first = (byte*)data + head * Blocks * bytes;
                 Buffer.MemoryCopy(first + from * bytes, first + to * bytes, bytes, bytes);
             }
     }
@@ -58,5 +58,5 @@ public sealed unsafe class KvCache : IDisposable
 
     internal static KvLayout LayoutOf(ModelConfig config, KvPrecision precision) => new(precision, config.NumKeyValueHeads, config.HeadDim);
 
-    internal KvPages Pages(int layer) => new(keys.Pointer + layer * Blocks * layout.BlockBytes, values.Pointer + layer * Blocks * layout.BlockBytes, layout);
+    internal KvPages Pages(int layer) => new(keys.Pointer + layer * Blocks * layout.BlockBytes, values.Pointer + layer * Blocks * layout.BlockBytes, layout, Blocks);
 }
