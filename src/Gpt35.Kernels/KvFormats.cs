@@ -46,7 +46,7 @@ internal readonly unsafe struct KvBFloat16 : IKvFormat
         for (var i = 0; i < size; i++, to += stride)
         {
             var bits = BitConverter.SingleToUInt32Bits(x[i]);
-            *to = (ushort)(float.IsNaN(x[i]) ? bits >> 16 | 0x40 : bits + 0x7FFF + (bits >> 16 & 1) >> 16);
+            *to = (ushort)(float.IsNaN(x[i]) ? 0x7FC0 : bits + 0x7FFF + (bits >> 16 & 1) >> 16);
         }
         return 1;
     }
@@ -66,10 +66,13 @@ internal readonly unsafe struct KvInt8 : IKvFormat
     public static float Write(float* x, int size, byte* numbers, nint index, nint stride)
     {
         var to = (sbyte*)numbers + index;
-        float most = 0;
-        for (var i = 0; i < size; i++) most = MathF.Max(most, MathF.Abs(x[i]));
+        // Of numbers without their sign the bits rise with the value, and those that are not finite come last.
+        uint bits = 0;
+        for (var i = 0; i < size; i++) bits = Math.Max(bits, BitConverter.SingleToUInt32Bits(x[i]) & 0x7FFFFFFF);
+        var most = BitConverter.UInt32BitsToSingle(bits);
         var inverse = most >= Least && float.IsFinite(most) ? 127 / most : 0;
-        for (var i = 0; i < size; i++, to += stride) *to = inverse == 0 ? (sbyte)0 : (sbyte)MathF.Round(x[i] * inverse);
+        // Adding 1.5·2^23 rounds to a whole number, ties to even, which then sits in the low bits.
+        for (var i = 0; i < size; i++, to += stride) *to = (sbyte)BitConverter.SingleToInt32Bits(x[i] * inverse + 12582912f);
         // What is not a number, or not finite, must not come back as one.
         return inverse > 0 ? most / 127 : most < Least ? 0 : float.NaN;
     }
