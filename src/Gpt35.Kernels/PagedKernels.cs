@@ -91,7 +91,11 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
             var p = LaneMath<W, V>.Exp(W.Subtract(W.Load(scores + j), most));
             if (j < seenFrom || j + W.Count > seenTo) p = WhereSeen(j, seenFrom, seenTo, p, zero);
             sum = W.Add(sum, p);
-            if (F.HasScales) p = j < seenFrom || j + W.Count > seenTo ? WhereSeen(j, seenFrom, seenTo, W.Multiply(p, W.Load(valueScales + j)), zero) : W.Multiply(p, W.Load(valueScales + j));
+            if (F.HasScales)
+            {
+                p = W.Multiply(p, W.Load(valueScales + j));
+                if (j < seenFrom || j + W.Count > seenTo) p = WhereSeen(j, seenFrom, seenTo, p, zero);           // no scale there may be any number
+            }
             W.Store(scores + j, p);
         }
         return W.Sum(sum);

@@ -12,6 +12,8 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
     private const int PairsToCopy = 8;
     /// <summary>A row of scores: off the powers of two, so that the rows of a tile do not fall on each other in the cache.</summary>
     private const int ScoreStride = PagedAttention.Section + 16;
+    /// <summary>Keys whose values several pairs meet one after the other: few enough for the nearest cache.</summary>
+    private const int KeysAtOnce = 64;
     private const int Line = 16;
 
     private readonly KvPages pages;
@@ -80,7 +82,8 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
             var width = 2 * W.Count;
             from = from / width * width;
             var panels = new Panels(copiedKeys + (nint)from * size, width, (nint)width * size);
-            MatrixBlock<W, V>.Multiply(new Matrix(q, count, size), panels, new Matrix(scores + from, count, Simd.Pieces(to - from, width) * width, ScoreStride, 1), Start.Zero);
+            var found = new Matrix(scores + from, count, Simd.Pieces(to - from, width) * width, ScoreStride, 1);
+            MatrixBlock<W, V>.Multiply(new Matrix(q, count, size), panels, found, Start.Zero);
             return;
         }
         for (var key = from / (4 * W.Count) * 4 * W.Count; key < to; key += 4 * W.Count)
@@ -106,17 +109,18 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
             return;
         }
         new Span<float>(mixed, count * paddedSize).Clear();
-        // Few keys at a time, so that several pairs find them in the nearest cache.
-        for (; from < to; from = from / 64 * 64 + 64)
+        for (int end; from < to; from = end)
+        {
+            end = Math.Min(to, (from / KeysAtOnce + 1) * KeysAtOnce);
             for (var column = 0; column < size; column += 4 * W.Count)
             {
+                float* p = scores, o = mixed + column;
                 var i = 0;
-                var o = mixed + column;
-                for (; i + 2 <= count; i += 2)
-                    PagedKernels<W, V, F>.MixTwo(pages, group, blocks, from, Math.Min(to, from / 64 * 64 + 64), column, size, scores + i * ScoreStride, ScoreStride, o + i * paddedSize, paddedSize);
-                if (i < count)
-                    PagedKernels<W, V, F>.MixOne(pages, group, blocks, from, Math.Min(to, from / 64 * 64 + 64), column, size, scores + i * ScoreStride, o + i * paddedSize);
+                for (; i + 2 <= count; i += 2, p += 2 * ScoreStride, o += 2 * paddedSize)
+                    PagedKernels<W, V, F>.MixTwo(pages, group, blocks, from, end, column, size, p, ScoreStride, o, paddedSize);
+                if (i < count) PagedKernels<W, V, F>.MixOne(pages, group, blocks, from, end, column, size, p, o);
             }
+        }
     }
 
     /// <summary>Adds what the tile's pair i found in the section to what the strip's pair found before.</summary>
