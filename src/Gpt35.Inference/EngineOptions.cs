@@ -1,3 +1,4 @@
+using Gpt35.Kernels;
 using Gpt35.Model;
 
 namespace Gpt35.Inference;
@@ -16,6 +17,9 @@ public sealed record EngineOptions
 
     /// <summary>Tokens for whose keys and values there is memory; null: as many as the sequences can need, in at most a quarter of the free memory.</summary>
     public int? CacheTokens { get; init; }
+
+    /// <summary>How keys and values are held.</summary>
+    public KvPrecision CachePrecision { get; init; } = KvPrecision.F32;
 
     /// <summary>Most requests that wait; one more is refused.</summary>
     public int QueueLimit { get; init; } = 1024;

@@ -32,11 +32,11 @@ internal sealed partial class Scheduler : IDisposable
     public Scheduler(Decoder model, EngineOptions options, Tokenizer? tokenizer, int blocks)
     {
         (this.model, this.options, Tokenizer) = (model, options, tokenizer);
-        cache = new KvCache(model.Config, blocks);
+        cache = new KvCache(model.Config, blocks, options.CachePrecision);
         pool = new BlockPool(blocks, options.PrefixCache);
         memory = new SamplerMemory(model.Config.VocabSize);
         guess = new int[options.Draft?.MostTokens ?? options.Speculator?.MostTokens ?? 0];
-        if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.PrefixCache, memory, tokenizer);
+        if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.CachePrecision, options.PrefixCache, memory, tokenizer);
     }
 
     public Tokenizer? Tokenizer { get; }

@@ -1,4 +1,5 @@
 using Gpt35.Inference.Scheduling;
+using Gpt35.Kernels;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 
@@ -23,14 +24,15 @@ internal sealed class Drafter : IDisposable
     /// <param name="options">The draft model.</param>
     /// <param name="target">The model it guesses for.</param>
     /// <param name="blocks">Blocks of its cache, unless the options say otherwise.</param>
+    /// <param name="precision">How it holds them.</param>
     /// <param name="prefixCache">Whether beginnings of texts are remembered.</param>
     /// <param name="memory">Scratch of the samplers.</param>
     /// <param name="tokenizer">Of both models.</param>
-    public Drafter(DraftModel options, Decoder target, int blocks, bool prefixCache, SamplerMemory memory, Tokenizer? tokenizer)
+    public Drafter(DraftModel options, Decoder target, int blocks, KvPrecision precision, bool prefixCache, SamplerMemory memory, Tokenizer? tokenizer)
     {
         (model, this.options, this.memory, this.tokenizer) = (options.Decoder, options, memory, tokenizer);
         if (options.CacheTokens is { } tokens) blocks = KvCache.BlocksOf(tokens);
-        cache = new KvCache(model.Config, blocks);
+        cache = new KvCache(model.Config, blocks, precision);
         pool = new BlockPool(blocks, prefixCache);
         RelativeCost = (double)model.WeightBytes / target.WeightBytes;      // writing text is reading weights
     }
