@@ -17,12 +17,12 @@ public sealed class SpeculationTests : IDisposable
     private Scheduler Schedule(EngineOptions options, int blocks = 400) => new(Model, options, Documents.Tokenizer, blocks);
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void Completions_have_the_same_bits_with_and_without_guesses_of_any_kind(int seed)
+    [InlineData(1, KvPrecision.F32)]
+    [InlineData(2, KvPrecision.Int8)]
+    public void Completions_have_the_same_bits_with_and_without_guesses_of_any_kind(int seed, KvPrecision precision)
     {
         var requests = Drafts.Requests(new Random(seed), Model.Config, 16);
-        using var plain = Schedule(new EngineOptions { MaxSequences = 8, PrefixCache = false });
+        using var plain = Schedule(new EngineOptions { MaxSequences = 8, PrefixCache = false, CachePrecision = precision });
         var expected = requests.Select(request =>
         {
             var generation = plain.Submit(request, int.MaxValue);
@@ -32,7 +32,7 @@ public sealed class SpeculationTests : IDisposable
         Assert.Equal(0, plain.Status.GuessedTokens);
 
         using Decoder right = Drafts.Noisy(Model, 0), close = Drafts.Noisy(Model, 0.1), contrary = Drafts.Contrary(Model), unrelated = Drafts.Unrelated(Model.Config);
-        var options = new EngineOptions { MaxSequences = 12, TokensPerStep = 60, GuessCost = 0.1 };
+        var options = new EngineOptions { MaxSequences = 12, TokensPerStep = 60, GuessCost = 0.1, CachePrecision = precision };
         EngineOptions[] guessers =
         [
             options with { Speculator = new PromptLookup() },
