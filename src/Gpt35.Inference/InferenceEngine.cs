@@ -11,7 +11,7 @@ namespace Gpt35.Inference;
 /// <see cref="EngineOptions"/> say. A prompt and its completion together never exceed the model's context; a completion that reaches its end finishes with
 /// <see cref="FinishReason.Length"/>. For any number of threads; but nobody else may use the decoder meanwhile.
 /// </summary>
-public sealed class InferenceEngine : IDisposable
+public sealed partial class InferenceEngine : IDisposable
 {
     /// <summary>Tokens per step where an engine generates for a set of prompts: nobody waits for single tokens, so prompts may go in large pieces.</summary>
     public const int PromptTokensPerStep = 2048;
@@ -19,7 +19,8 @@ public sealed class InferenceEngine : IDisposable
     private readonly Decoder model;
     private readonly Tokenizer? tokenizer;
     private readonly EngineOptions options;
-    private readonly Lock oneStep = new(), oneLife = new();
+    private readonly Turns oneStep = new();         // whoever computes with the model
+    private readonly Lock oneLife = new();
     private readonly SemaphoreSlim work = new(0);
     private Scheduler? lasting;                      // of Submit; sets of prompts without one get their own for as long as they take
     private Thread? driver;
@@ -155,8 +156,7 @@ public sealed class InferenceEngine : IDisposable
         }
         work.Release();
         driver?.Join();
-        lasting?.Dispose();
-        work.Dispose();
+        using (oneStep.Take()) lasting?.Dispose();          // a set of prompts may be taking a step on another thread
     }
 
     private T WithScheduler<T>(IReadOnlyList<GenerationRequest> requests, Func<Scheduler, T> use)
@@ -174,7 +174,7 @@ public sealed class InferenceEngine : IDisposable
         while (!generation.Completions.IsCompleted)
         {
             cancel.ThrowIfCancellationRequested();
-            lock (oneStep) scheduler.Step();
+            using (oneStep.Take()) scheduler.Step();
         }
     }
 
@@ -184,7 +184,7 @@ public sealed class InferenceEngine : IDisposable
         {
             work.Wait();
             while (!Volatile.Read(ref disposed) && lasting!.HasWork)
-                lock (oneStep) lasting.Step();
+                using (oneStep.Take()) lasting.Step();
             if (Volatile.Read(ref disposed)) return;
         }
     }

@@ -26,6 +26,7 @@ internal sealed class Scheduler : IDisposable
     private readonly int[] guess;
     private float[] logits = [];
     private long nextOrder;
+    private bool disposed;
     private long steps, promptTokens, cachedTokens, generatedTokens, guessedTokens, acceptedTokens, preemptions;
 
     public Scheduler(Decoder model, EngineOptions options, Tokenizer? tokenizer, int blocks)
@@ -76,6 +77,7 @@ internal sealed class Scheduler : IDisposable
     /// <param name="queueLimit">Most requests that may wait.</param>
     /// <exception cref="QueueFullException">So many wait already.</exception>
     /// <exception cref="ArgumentException">It needs more memory than there is.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
     public Generation Submit(GenerationRequest request, int queueLimit)
     {
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
@@ -88,6 +90,7 @@ internal sealed class Scheduler : IDisposable
         var generation = new Generation(this, request);
         lock (gate)
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             if (queue.Count >= queueLimit && queue.Count + running.Count >= options.MaxSequences) throw new QueueFullException(queue.Count);
             queue.Add(NewSample(generation, 0));
         }
@@ -128,6 +131,7 @@ internal sealed class Scheduler : IDisposable
     {
         lock (gate)
         {
+            disposed = true;
             while (running.Count > 0) Stop(running[0].Generation, new OperationCanceledException());
             while (queue.Peek() is { } sample) Stop(sample.Generation, new OperationCanceledException());
         }

@@ -1,0 +1,67 @@
+using Gpt35.Inference.Scheduling;
+using Gpt35.Model;
+
+namespace Gpt35.Inference.Tests;
+
+public sealed class ScoringTests : IDisposable
+{
+    private readonly TinyModel tiny = new();
+
+    public void Dispose() => tiny.Dispose();
+
+    [Fact]
+    public void Scores_are_the_log_probabilities_of_the_training_forward_pass()
+    {
+        ScoringRequest[] requests = [.. tiny.Prompts(5, 2, 32, 3, 17).Select((text, i) => new ScoringRequest(text, 1 + i % text.Length)), new([7]), new([7, 8], 2)];
+        var batch = new TokenBatchBuilder();
+        foreach (var request in requests[..5]) batch.AddCompletion(request.Text, request.First);
+        var expected = tiny.Decoder.Forward(batch.Build(), new ForwardRequest { LogProb = true }).LogProb.ToArray();
+        var found = tiny.Engine().Score(requests);
+        Assert.Equal(requests.Select(request => request.Text.Length - request.First), found.Select(scores => scores.Chosen.Length));
+        var together = found.SelectMany(scores => scores.Chosen).ToArray();
+        Assert.Equal(expected.Length, together.Length);
+        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], together[i], 1e-5f);
+    }
+
+    [Fact]
+    public void A_texts_scores_have_the_bits_of_its_generation_alone_and_in_company_read_at_once_and_in_pieces()
+    {
+        var prompts = tiny.Prompts(5, 1, 9, 20);
+        var completions = tiny.Engine().Generate(prompts, new SamplingOptions { MaxTokens = 12, Seed = 3, TopLogProbs = 4 });
+        ScoringRequest[] requests = [.. prompts.Zip(completions, (prompt, completion) => new ScoringRequest([.. prompt, .. completion.Tokens], prompt.Length) { TopLogProbs = 4 })];
+        foreach (var options in (EngineOptions[])[new(), new() { MaxSequences = 3, TokensPerStep = 7 }, new() { MaxSequences = 1, TokensPerStep = 1 }])
+            foreach (var (scores, completion) in new InferenceEngine(tiny.Decoder, options).Score(requests).Zip(completions))
+            {
+                Assert.Equal(completion.TokenLogProbs!.Chosen, scores.Chosen);
+                Assert.Equal(completion.TokenLogProbs.Top, scores.Top);
+            }
+    }
+
+    [Fact]
+    public void What_cannot_be_scored_is_refused()
+    {
+        var engine = tiny.Engine();
+        Assert.Empty(engine.Score(Array.Empty<int[]>()));
+        Assert.Contains("from token 3 on; expected 1 to its length, 2", Assert.Throws<ArgumentException>(() => engine.Score([new ScoringRequest([1, 2], 3)])).Message);
+        Assert.Contains("from token 0 on", Assert.Throws<ArgumentException>(() => engine.Score([new ScoringRequest([1, 2], 0)])).Message);
+        Assert.Contains("are 21", Assert.Throws<ArgumentException>(() => engine.Score([new ScoringRequest([1, 2]) { TopLogProbs = 21 }])).Message);
+        Assert.Contains("Text 1 has 33 tokens", Assert.Throws<ArgumentException>(() => engine.Score([[1], new int[33]])).Message);
+        tiny.Decoder.Parameters.ValuesOf(tiny.Decoder.Parameters["ln_f.weight"])[0] = float.NaN;
+        Assert.Contains("diverged", Assert.Throws<InvalidDataException>(() => engine.Score([[1, 2]])).Message);
+    }
+
+    [Fact]
+    public void Those_who_wait_go_before_one_who_comes_again()
+    {
+        var turns = new Turns();
+        List<int> order = [];
+        var first = turns.Take();
+        var waiting = new Thread(() => { using (turns.Take()) lock (order) order.Add(1); });
+        waiting.Start();
+        SpinWait.SpinUntil(() => turns.Count == 2);
+        first.Dispose();
+        using (turns.Take()) lock (order) order.Add(2);
+        waiting.Join();
+        Assert.Equal([1, 2], order);
+    }
+}
