@@ -19,10 +19,10 @@ internal sealed class WeightsArgument
 
     public WeightPrecision Read(ParseResult parsed) => Enum.GetValues<WeightPrecision>().First(precision => Name(precision) == parsed.GetValue(dtype));
 
-    /// <summary>Says on the error stream, so that the text stays alone on the other one, what multiplies with weights that were asked for in fewer bits.</summary>
+    /// <summary>Says on the error stream, so that the text stays alone on the other one, how the weights are held and what multiplies with them.</summary>
     public static void Announce(Session session, ParseResult parsed, Decoder model)
     {
-        if (model.Precision != WeightPrecision.F32 && !parsed.GetValue<bool>(CommandLine.Quiet))
+        if (!parsed.GetValue<bool>(CommandLine.Quiet))
             session.Error.WriteLine($"{Name(model.Precision)} weights, {Mebibytes(model)}; {DotTiers.KernelName(model.Precision)}");
     }
 

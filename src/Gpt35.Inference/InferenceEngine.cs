@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Gpt35.Inference.Scheduling;
 using Gpt35.Kernels;
 using Gpt35.Model;
@@ -47,6 +48,12 @@ public sealed partial class InferenceEngine : IDisposable
 
     public ModelConfig Config => model.Config;
 
+    /// <summary>The model's tokenizer, where the engine was given it.</summary>
+    public Tokenizer? Tokenizer => tokenizer;
+
+    /// <summary>Held by whoever computes with the model.</summary>
+    internal Turns Steps => oneStep;
+
     /// <summary>What the engine does, and has done since the first <see cref="Submit"/>.</summary>
     public EngineStatus Status => lasting?.Status ?? new EngineStatus { Kernel = DotTiers.KernelName(model.Precision) };
 
@@ -77,20 +84,6 @@ public sealed partial class InferenceEngine : IDisposable
         });
     }
 
-    /// <summary>Tokens of one completion as they are chosen; equal to <see cref="Generate(IReadOnlyList{int[]}, SamplingOptions, CancellationToken)"/> of that prompt alone.</summary>
-    /// <exception cref="ArgumentException">As there.</exception>
-    public IEnumerable<int> Stream(int[] prompt, SamplingOptions options, CancellationToken cancel = default)
-    {
-        RequireUsable(model.Config, new GenerationRequest(prompt, options), 0, tokenizer);
-        return Tokens();
-
-        IEnumerable<int> Tokens()
-        {
-            using var sequence = new CachedSequence(model, tokenizer, prompt.Length + RoomFor(model.Config, prompt, options));
-            foreach (var token in sequence.Continue(prompt, options, 0, cancel)) yield return token;
-        }
-    }
-
     /// <summary>Takes up a request, which is computed on a thread of the engine.</summary>
     /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context or the cache; or an option is out of range.</exception>
     /// <exception cref="QueueFullException">As many requests wait as may.</exception>
@@ -112,19 +105,19 @@ public sealed partial class InferenceEngine : IDisposable
         return generation;
     }
 
-    /// <summary>The tokens of a request as they come. Cancelling, or leaving the enumeration, stops it.</summary>
+    /// <summary>The tokens of a request, which is taken up at once, as they come. Cancelling, or leaving the enumeration, stops it.</summary>
     /// <exception cref="ArgumentException">As <see cref="Submit"/>.</exception>
     /// <exception cref="QueueFullException">As <see cref="Submit"/>.</exception>
     public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationRequest request, CancellationToken cancel = default)
     {
         var generation = Submit(request);
-        return Tokens();
+        return Tokens(cancel);
 
-        async IAsyncEnumerable<GeneratedToken> Tokens()
+        async IAsyncEnumerable<GeneratedToken> Tokens([EnumeratorCancellation] CancellationToken either)
         {
             try
             {
-                await foreach (var token in generation.TokensAsync(cancel).ConfigureAwait(false)) yield return token;
+                await foreach (var token in generation.TokensAsync(either).ConfigureAwait(false)) yield return token;
             }
             finally
             {
