@@ -11,7 +11,10 @@ public sealed record GenerationRequest(int[] Prompt, SamplingOptions Options, in
     /// <summary>n: completions of this prompt, which is read once; they draw from the streams Stream, Stream + 1, …</summary>
     public int Samples { get; init; } = 1;
 
-    /// <summary>What the model is adapted with for this request; null: nothing. One that changes while requests use it must have <see cref="InferenceEngine.ForgetPrefixes"/> called.</summary>
+    /// <summary>
+    /// What the model is adapted with for this request; null: nothing. It must live until the request has ended, and no other engine may use it meanwhile. One that
+    /// changes between requests must have <see cref="InferenceEngine.ForgetPrefixes"/> called.
+    /// </summary>
     public LoraAdapter? Adapter { get; init; }
 
     /// <summary>Who asks. Tenants that wait take turns by the tokens they were served, and never share a prefix cache.</summary>

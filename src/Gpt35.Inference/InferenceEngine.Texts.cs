@@ -37,7 +37,7 @@ public sealed partial class InferenceEngine
     /// Log-probabilities of given tokens at temperature 1, each given those before it: <c>Chosen[i]</c> is that of token First + i, (n − First,). A text's
     /// have the same bits alone and in any company. Beside running requests it takes turns with their steps.
     /// </summary>
-    /// <exception cref="ArgumentException">A text is empty, holds an id outside the vocabulary, or is longer than the context; or a number is out of range.</exception>
+    /// <exception cref="ArgumentException">A text is empty, holds an id outside the vocabulary, or is longer than the context; a number is out of range; or an adapter does not fit the model.</exception>
     /// <exception cref="InvalidDataException">The model's logits are no numbers.</exception>
     public TokenLogProbs[] Score(IReadOnlyList<ScoringRequest> requests, CancellationToken cancel = default)
     {
@@ -47,6 +47,7 @@ public sealed partial class InferenceEngine
             var (text, first, top) = (requests[i].Text, requests[i].First, requests[i].TopLogProbs);
             RequireReadable(text, i, nameof(requests));
             if (first < 1 || first > text.Length) throw new ArgumentException($"Text {i} is to be scored from token {first} on; expected 1 to its length, {text.Length}.", nameof(requests));
+            if (requests[i].Adapter is { } adapter) model.RequireAdapter(adapter);
             if (top is < 0 or > SamplingOptions.MostTopLogProbs)
                 throw new ArgumentException($"The most likely tokens to report are {top}; expected 0 to {SamplingOptions.MostTopLogProbs}.", nameof(requests));
         }

@@ -63,10 +63,10 @@ public sealed partial class InferenceEngine : IDisposable
         Generate([.. prompts.Select((prompt, i) => new GenerationRequest(prompt, options, options.FirstPrompt + i))], cancel);
 
     /// <summary>The completions of all requests, in order; of one with several samples, one after the other. Each is what it would be without the others.</summary>
-    /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; an option is out of range; or an adapter does not fit the model.</exception>
     public Completion[] Generate(IReadOnlyList<GenerationRequest> requests, CancellationToken cancel = default)
     {
-        for (var i = 0; i < requests.Count; i++) RequireUsable(model.Config, requests[i], i, tokenizer);
+        for (var i = 0; i < requests.Count; i++) RequireUsable(requests[i], i);
         if (requests.Count == 0) return [];
         return WithScheduler(requests, scheduler =>
         {
@@ -85,11 +85,11 @@ public sealed partial class InferenceEngine : IDisposable
     }
 
     /// <summary>Takes up a request, which is computed on a thread of the engine.</summary>
-    /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context or the cache; or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context or the cache; an option is out of range; or the adapter does not fit the model.</exception>
     /// <exception cref="QueueFullException">As many requests wait as may.</exception>
     public Generation Submit(GenerationRequest request)
     {
-        RequireUsable(model.Config, request, 0, tokenizer);
+        RequireUsable(request, 0);
         lock (oneLife)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
@@ -152,6 +152,13 @@ public sealed partial class InferenceEngine : IDisposable
         using (oneStep.Take()) lasting?.Dispose();          // a set of prompts may be taking a step on another thread
     }
 
+    /// <summary>Whatever is wrong with a request is told here: in the step it would end all others too.</summary>
+    private void RequireUsable(GenerationRequest request, int index)
+    {
+        RequireUsable(model.Config, request, index, tokenizer);
+        if (request.Adapter is { } adapter) model.RequireAdapter(adapter);
+    }
+
     private T WithScheduler<T>(IReadOnlyList<GenerationRequest> requests, Func<Scheduler, T> use)
     {
         if (lasting is { } scheduler) return use(scheduler);
@@ -177,7 +184,16 @@ public sealed partial class InferenceEngine : IDisposable
         {
             work.Wait();
             while (!Volatile.Read(ref disposed) && lasting!.HasWork)
-                using (oneStep.Take()) lasting.Step();
+            {
+                try
+                {
+                    using (oneStep.Take()) lasting.Step();
+                }
+                catch (Exception exception)
+                {
+                    lasting.StopAll(exception);                   // a speculator that fails, say: those who wait must learn of it
+                }
+            }
             if (Volatile.Read(ref disposed)) return;
         }
     }

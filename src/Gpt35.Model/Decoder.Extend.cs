@@ -6,13 +6,14 @@ public sealed unsafe partial class Decoder
 {
     /// <summary>
     /// Appends new tokens to sequences in a cache and gives the next-token logits after those that were asked for. A sequence may receive one
-    /// token (decoding) or many (its prompt, or a part of it); its numbers have the same bits however its tokens come and whatever else the batch holds.
+    /// token (decoding) or many (its prompt, or a part of it), and an adapter of its own; its numbers have the same bits however its tokens come and whatever
+    /// else the batch holds.
     /// </summary>
     /// <param name="cache">Keys and values so far.</param>
     /// <param name="batch">The sequences and their new tokens.</param>
     /// <param name="logits">Receives (R, V), row-major; empty: not wanted.</param>
     /// <param name="states">Receives the final norm's outputs, (R, D), row-major; empty: not wanted.</param>
-    /// <exception cref="ArgumentException">The batch is empty, an output has not the right length, or an id is outside the vocabulary or a place outside the model's positions.</exception>
+    /// <exception cref="ArgumentException">The batch is empty, an output has not the right length, an id is outside the vocabulary or a place outside the model's positions, or an adapter does not fit the model.</exception>
     public void Extend(KvCache cache, ExtendBatch batch, Span<float> logits, Span<float> states = default)
     {
         CheckExtend(cache, batch, logits, states);
@@ -64,12 +65,12 @@ public sealed unsafe partial class Decoder
         var t = batch.TokenCount;
         var a = saved[layer & 1];
         a.Reserve(Config, t);
-        ProjectQkv(layer, x, t, a);
+        ProjectQkv(layer, x, t, a, batch);
         Rotate(a.Qkv, batch.Positions);
         PagedAttention.Store(a.Qkv, pages, sequences, shapes[layer]);
         PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
-        ProjectAttended(layer, x, t, a, default);
-        return FeedForward(layer, t, a, default);
+        ProjectAttended(layer, x, t, a, default, batch);
+        return FeedForward(layer, t, a, default, batch);
     }
 
     private void CheckExtend(KvCache cache, ExtendBatch batch, ReadOnlySpan<float> logits, ReadOnlySpan<float> states)
@@ -79,6 +80,7 @@ public sealed unsafe partial class Decoder
         Require(logits, Config.VocabSize, nameof(logits));
         Require(states, Config.HiddenSize, nameof(states));
         ForwardCheck.RequireIds(Config, batch.Tokens);
+        if (batch.IsAdapted) RequireAdapters(batch.Adapters);
         foreach (var position in batch.Positions)
             if (position >= Config.MaxPositionEmbeddings)
                 throw new ArgumentException($"A sequence reaches position {position}; the model has {Config.MaxPositionEmbeddings}.", nameof(batch));

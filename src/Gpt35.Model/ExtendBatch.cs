@@ -45,18 +45,25 @@ public sealed class ExtendBatch
     /// <summary>What each sequence is adapted with, (B,).</summary>
     internal ReadOnlySpan<LoraAdapter?> Adapters => adapters.AsSpan(0, SequenceCount);
 
+    /// <summary>Whether any sequence is adapted.</summary>
+    internal bool IsAdapted { get; private set; }
+
     public void Clear()
     {
         Array.Clear(sequences, 0, SequenceCount);              // so that nothing lives on because it was here
         Array.Clear(adapters, 0, SequenceCount);
         SequenceCount = TokenCount = OutputCount = tableLength = 0;
+        IsAdapted = false;
     }
 
     /// <summary>Adds a sequence.</summary>
     /// <param name="sequence">Where its tokens so far are; it has blocks for the new ones.</param>
     /// <param name="newTokens">Ids that follow, at least one.</param>
     /// <param name="outputs">For how many of them, counted from the last, outputs are wanted.</param>
-    /// <param name="adapter">What the model is adapted with for this sequence; null: nothing.</param>
+    /// <param name="adapter">
+    /// What the model is adapted with for this sequence; null: nothing. Keys and values belong to the adapter they were made with, so a sequence keeps it, and
+    /// shares blocks only with sequences that have the same one. Neighbours with the same adapter are computed together, so put them side by side.
+    /// </param>
     /// <exception cref="ArgumentException">It has no room for the tokens, or is in the batch already.</exception>
     public void Add(KvSequence sequence, ReadOnlySpan<int> newTokens, int outputs = 1, LoraAdapter? adapter = null)
     {
@@ -87,6 +94,7 @@ public sealed class ExtendBatch
         tableLength += sequence.BlockCount;
         (SequenceCount, TokenCount, OutputCount) = (b + 1, t + newTokens.Length, OutputCount + outputs);
         (starts[b + 1], outputStarts[b + 1]) = (TokenCount, OutputCount);
+        IsAdapted |= adapter is not null;
     }
 
     private static void Reserve<T>(ref T[] array, int length)

@@ -25,10 +25,12 @@ internal static class GenerateVerb
         var bestOf = new Option<int?>("--best-of") { Description = "Write so many and show the likeliest, by mean log-probability per token." }.AtLeast(1);
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
         var weights = new WeightsArgument();
+        var adapter = new AdapterArgument();
         var constraint = new ConstraintArguments();
         var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix, samples, bestOf };
         sampling.AddTo(command);
         weights.AddTo(command);
+        adapter.AddTo(command);
         constraint.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -36,7 +38,7 @@ internal static class GenerateVerb
             if (drawn < shown || drawn > MostSamples)
                 throw new InvalidDataException($"Found --best-of {drawn} and {shown} to show (-n); expected to choose among at least as many as are shown and at most {MostSamples}.");
             using var pool = Session.OpenPool(parsed);
-            using var folder = Models.OpenLanguageModel(parsed.GetRequiredValue(model), pool, weights.Read(parsed));
+            using var folder = adapter.Open(session, parsed, parsed.GetRequiredValue(model), pool, weights.Read(parsed));
             WeightsArgument.Announce(session, parsed, folder.Model);
             var writing = WritingOf(folder, parsed.GetRequiredValue(prompt), parsed.GetValue(suffix));
             var options = sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer), StopTokens = writing.StopTokens };

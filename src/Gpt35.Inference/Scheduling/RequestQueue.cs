@@ -11,6 +11,9 @@ internal sealed class RequestQueue
 
     public int Count { get; private set; }
 
+    /// <summary>Tenants that wait or run.</summary>
+    public int Tenants => tenants.Count;
+
     public void Add(Sample sample)
     {
         var tenant = TenantOf(sample);

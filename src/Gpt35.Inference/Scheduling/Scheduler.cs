@@ -127,13 +127,22 @@ internal sealed class Scheduler : IDisposable
         lock (gate) Land(null);
     }
 
+    /// <summary>Ends all requests.</summary>
+    public void StopAll(Exception why)
+    {
+        lock (gate)
+        {
+            while (running.Count > 0) Stop(running[0].Generation, why);
+            while (queue.Peek() is { } sample) Stop(sample.Generation, why);
+        }
+    }
+
     public void Dispose()
     {
         lock (gate)
         {
             disposed = true;
-            while (running.Count > 0) Stop(running[0].Generation, new OperationCanceledException());
-            while (queue.Peek() is { } sample) Stop(sample.Generation, new OperationCanceledException());
+            StopAll(new OperationCanceledException());
         }
         cache.Dispose();
     }

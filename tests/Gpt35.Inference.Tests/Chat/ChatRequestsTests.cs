@@ -35,7 +35,13 @@ public sealed class ChatRequestsTests
             ResponseFormat = ChatResponseFormat.Json,
             AdditionalProperties = new()
             {
-                ["min_p"] = 0.05f, ["min_tokens"] = 3L, ["logit_bias"] = new Dictionary<int, double> { [5] = -1.5, [6] = 100 }, ["top_logprobs"] = 4, ["tenant"] = "me", ["priority"] = 2, ["unknown"] = new object(),
+                ["min_p"] = 0.05f,
+                ["min_tokens"] = 3L,
+                ["logit_bias"] = new Dictionary<int, double> { [5] = -1.5, [6] = 100 },
+                ["top_logprobs"] = 4,
+                ["tenant"] = "me",
+                ["priority"] = 2,
+                ["unknown"] = new object(),
             },
         };
         Assert.Equal(Expected, Show(requests.Read(Prompt, options, null)));
