@@ -1,4 +1,5 @@
 using Gpt35.Inference.Scheduling;
+using Gpt35.Kernels;
 using Gpt35.Model;
 
 namespace Gpt35.Inference.Tests;
@@ -35,6 +36,26 @@ public sealed class ScoringTests : IDisposable
                 Assert.Equal(completion.TokenLogProbs!.Chosen, scores.Chosen);
                 Assert.Equal(completion.TokenLogProbs.Top, scores.Top);
             }
+    }
+
+    [Fact]
+    public void A_text_is_scored_as_its_adapters_own_model_scores_it()
+    {
+        LoraAdapter Adapter(ModelConfig config)
+        {
+            var adapter = LoraAdapter.Create(config, new LoraConfig { Rank = 2, Alpha = 4, Targets = [LoraTarget.CAttn] }, seed: 1);
+            for (var i = 0; i < adapter.Parameters.Values.Length; i++) adapter.Parameters.Values[i] += 0.3f * CounterRandom.Normal(1, (ulong)i);
+            return adapter;
+        }
+        using var adapter = Adapter(tiny.Decoder.Config);
+        using var adapted = tiny.Decoder.WithAdapter(Adapter(tiny.Decoder.Config));
+        var text = tiny.Prompts(12)[0];
+        var found = tiny.Engine().Score([new ScoringRequest(text) { Adapter = adapter }, new ScoringRequest(text)]);
+        Assert.Equal(new InferenceEngine(adapted).Score([text])[0].Chosen, found[0].Chosen);
+        Assert.Equal(tiny.Engine().Score([text])[0].Chosen, found[1].Chosen);
+        Assert.NotEqual(found[0].Chosen, found[1].Chosen);
+        using var wide = Adapter(tiny.Decoder.Config with { HiddenSize = 32 });
+        Assert.Contains("hidden_size 32 instead of 16", Assert.Throws<ArgumentException>(() => tiny.Engine().Score([new ScoringRequest(text) { Adapter = wide }])).Message);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Gpt35.Data;
+using Gpt35.Evaluation;
 using Gpt35.Inference;
 using Microsoft.Extensions.AI;
 

@@ -3,11 +3,12 @@ using Gpt35.Inference;
 using Gpt35.Tokenization;
 using Microsoft.Extensions.AI;
 
-namespace Gpt35.Cli;
+namespace Gpt35.Evaluation;
 
-/// <summary>Lets a chat client speak the format that a model was trained with.</summary>
-internal static class ChatPrompts
+/// <summary>Lets an <see cref="EngineChatClient"/> speak the format that a model was trained with.</summary>
+public static class ChatPrompts
 {
+    /// <summary>Writes the turns of a client in a chat format.</summary>
     /// <param name="format">The format.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="mostTokens">Where a conversation is longer, its oldest exchanges are left out; null: it is written whole, however long.</param>

@@ -5,7 +5,7 @@ using Gpt35.Model;
 using Gpt35.Tokenization;
 using Microsoft.Extensions.AI;
 
-namespace Gpt35.Cli.Tests;
+namespace Gpt35.Evaluation.Tests;
 
 public class ChatPromptsTests
 {
