@@ -48,6 +48,9 @@ public sealed partial class InferenceEngine : IDisposable
 
     public ModelConfig Config => model.Config;
 
+    /// <summary>Longest prompt and completion together, in tokens: the model's context, or the cache where <see cref="EngineOptions.CacheTokens"/> made it smaller.</summary>
+    public int ContextLength => (int)Math.Min(Config.MaxPositionEmbeddings, options.CacheTokens is { } tokens ? (long)KvCache.BlocksOf(tokens) * KvCache.BlockTokens : int.MaxValue);
+
     /// <summary>The model's tokenizer, where the engine was given it.</summary>
     public Tokenizer? Tokenizer => tokenizer;
 

@@ -17,11 +17,12 @@ internal sealed class ChatRequests(Tokenizer tokenizer)
     /// <param name="prompt">The conversation.</param>
     /// <param name="options">Whose values go before those of <paramref name="basis"/>.</param>
     /// <param name="basis">What <see cref="ChatOptions.RawRepresentationFactory"/> gave; null: nothing.</param>
+    /// <param name="context">Longest prompt and answer together: an answer of which nothing is said may fill it.</param>
     /// <exception cref="ArgumentException">A value has the wrong kind.</exception>
     /// <exception cref="InvalidDataException">The schema or the regular expression cannot be followed.</exception>
-    public GenerationRequest Read(ChatPrompt prompt, ChatOptions? options, SamplingOptions? basis)
+    public GenerationRequest Read(ChatPrompt prompt, ChatOptions? options, SamplingOptions? basis, int context)
     {
-        var sampling = basis ?? new SamplingOptions { MaxTokens = int.MaxValue, Seed = (ulong)Random.Shared.NextInt64() };
+        var sampling = basis ?? new SamplingOptions { MaxTokens = Math.Max(1, context - prompt.Ids.Length), Seed = (ulong)Random.Shared.NextInt64() };
         sampling = sampling with { StopTokens = [.. prompt.StopTokens.Union(sampling.StopTokens)] };
         if (options is null) return new GenerationRequest(prompt.Ids, sampling);
         var extra = new Extras(options.AdditionalProperties);

@@ -36,7 +36,7 @@ public sealed class EngineChatClient(InferenceEngine engine, ChatPromptRenderer 
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         var prompt = render(ChatConversation.Require(messages, options, modelId), options);
-        return Updates(requests.Read(prompt, options, ChatConversation.BasisOf(options, this)), prompt, cancellationToken);
+        return Updates(requests.Read(prompt, options, ChatConversation.BasisOf(options, this), engine.ContextLength), prompt, cancellationToken);
     }
 
     /// <inheritdoc />

@@ -105,6 +105,15 @@ public sealed class EngineChatClientTests : IDisposable
         Assert.Equal(document, Texts(await trimming.GetResponseAsync(Hello, options)));
     }
 
+    [Fact]
+    public async Task An_answer_of_which_nothing_is_said_fills_the_context_or_the_smaller_cache()
+    {
+        var options = new ChatOptions { AdditionalProperties = new() { ["logit_bias"] = new Dictionary<int, double> { [End] = -100 } } };
+        Assert.Equal(256, (await client.GetResponseAsync(Hello, options)).Usage!.TotalTokenCount);
+        using var small = new InferenceEngine(tiny.Decoder, new EngineOptions { CacheTokens = 100 }, Tokenizer);
+        Assert.Equal(112, (await new EngineChatClient(small, Render).GetResponseAsync(Hello, options)).Usage!.TotalTokenCount);     // whole blocks
+    }
+
     private sealed record Person([property: Description("given name")] string Name, int Age, string[] Friends, bool? Happy);
 
     [Fact]
