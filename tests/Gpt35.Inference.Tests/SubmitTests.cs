@@ -98,6 +98,36 @@ public sealed class SubmitTests : IDisposable
         foreach (var (i, text) in survivors) Assert.Equal(Expected(requests[i]), text);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_a_left_enumeration_held_is_free_at_once(bool byCancelling)
+    {
+        using var engine = Engine();
+        using var cancel = new CancellationTokenSource();
+        using var steps = new StepByStep(engine);
+        var request = new GenerationRequest([1, 2, 3], new SamplingOptions { MaxTokens = 50 }) { Samples = 2 };
+        await using (var tokens = engine.StreamAsync(request, cancel.Token).GetAsyncEnumerator())
+        {
+            Assert.Equal((1, 0), (engine.Status.Waiting, engine.Status.Running));
+            steps.Step();
+            for (var sample = 0; sample < 2; sample++)
+            {
+                Assert.True(await tokens.MoveNextAsync());
+                Assert.Equal(sample, tokens.Current.Sample);
+            }
+            Assert.Equal((0, 2), (engine.Status.Waiting, engine.Status.Running));
+            if (byCancelling)
+            {
+                var next = tokens.MoveNextAsync();
+                await cancel.CancelAsync();
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await next);
+            }
+        }
+        Assert.Equal((0, 0, 0), (engine.Status.Waiting, engine.Status.Running, engine.Status.BlocksInUse));
+        Assert.Equal(2, engine.Status.GeneratedTokens);
+    }
+
     [Fact]
     public async Task A_cancelled_enumeration_ends_with_what_was_there()
     {

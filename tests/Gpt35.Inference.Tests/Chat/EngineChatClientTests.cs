@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json;
+using Gpt35.Inference.Tests.Scheduling;
 using Gpt35.Tokenization;
 using Microsoft.Extensions.AI;
 
@@ -134,7 +135,17 @@ public sealed class EngineChatClientTests : IDisposable
     public async Task Whoever_leaves_an_answer_frees_its_memory()
     {
         var options = new ChatOptions { Seed = 1, AdditionalProperties = new() { ["min_tokens"] = 100 } };
-        await foreach (var _ in client.GetStreamingResponseAsync(Hello, options)) break;
+        using (var steps = new StepByStep(engine))
+        {
+            await using (var updates = client.GetStreamingResponseAsync(Hello, options).GetAsyncEnumerator())
+            {
+                var first = updates.MoveNextAsync();
+                while (engine.Status.GeneratedTokens < 5) steps.Step();      // one of them has a text
+                Assert.True(await first);
+                Assert.Equal(1, engine.Status.Running);
+            }
+            Assert.Equal((0, 0, 0), (engine.Status.Waiting, engine.Status.Running, engine.Status.BlocksInUse));
+        }
         using var cancel = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
