@@ -41,8 +41,8 @@ internal static class Models
     }
 
     /// <summary>An engine for so many completions at once, on one person's behalf: prompts are read in large pieces.</summary>
-    public static InferenceEngine EngineOf(ModelFolder folder, int sequences = 1) =>
-        new(folder.Model, new EngineOptions { MaxSequences = sequences, TokensPerStep = Math.Max(sequences, InferenceEngine.PromptTokensPerStep) }, folder.Tokenizer);
+    public static InferenceEngine EngineOf(ModelFolder folder, KvPrecision cache, int sequences = 1) =>
+        new(folder.Model, new EngineOptions { MaxSequences = sequences, CachePrecision = cache, TokensPerStep = Math.Max(sequences, InferenceEngine.PromptTokensPerStep) }, folder.Tokenizer);
 
     /// <summary>The chat format a model was trained with, if it was.</summary>
     public static ChatFormat? ChatFormatOf(ModelFolder folder) => ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate);

@@ -22,7 +22,7 @@ public sealed partial class InferenceEngine
     {
         for (var i = 0; i < texts.Count; i++) RequireReadable(texts[i], i, nameof(texts));
         var sums = new double[texts.Count][];
-        var reader = new WholeTexts(model, oneStep, options.TokensPerStep, options.MaxSequences);
+        var reader = new WholeTexts(model, oneStep, options, options.TokensPerStep);
         reader.ReadStates([.. texts.Select(text => new WholeText(text, pooling == Pooling.Mean ? 0 : text.Length - 1, null))], Add, cancel);
         return [.. sums.Select((sum, i) => Vector(sum, i, pooling == Pooling.Mean ? texts[i].Length : 1, normalize))];
 
@@ -55,7 +55,7 @@ public sealed partial class InferenceEngine
         var sampler = new Sampler(new SamplingOptions(), Config.VocabSize);
         var budget = Math.Min(options.TokensPerStep, Math.Max(1, MostLogitFloats / Config.VocabSize));
         // What follows the last token is not wanted: it is not even read.
-        new WholeTexts(model, oneStep, budget, options.MaxSequences).ReadLogits(
+        new WholeTexts(model, oneStep, options, budget).ReadLogits(
             [.. requests.Select(request => new WholeText(request.Text.AsMemory(..^1), request.First - 1, request.Adapter))], Add, cancel);
         return found;
 

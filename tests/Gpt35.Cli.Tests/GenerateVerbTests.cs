@@ -156,6 +156,25 @@ public sealed class GenerateVerbTests : IDisposable
     }
 
     [Fact]
+    public void Keys_and_values_are_held_as_asked_for()
+    {
+        var model = Model(null);
+        foreach (var (cache, precision) in (IEnumerable<(string, KvPrecision)>)[("f32", KvPrecision.F32), ("bf16", KvPrecision.BF16), ("int8", KvPrecision.Int8)])
+        {
+            using var terminal = new Terminal();
+            Assert.Equal(0, terminal.Run("generate", model, "once", "--kv-cache", cache, "--max-tokens", "20", "--seed", "1"));
+            using var loaded = ModelFolder.Load(model, WorkerPool.Shared);
+            using var engine = Models.EngineOf(loaded, precision);
+            int[] prompt = [loaded.Tokenizer.StartOfText, .. loaded.Tokenizer.Encode("once")];
+            var options = new SamplingOptions { MaxTokens = 20, Seed = 1, StopTokens = [loaded.Tokenizer.EndOfText] };
+            Assert.Equal("once" + engine.Generate([prompt], options, TestContext.Current.CancellationToken)[0].Text + Environment.NewLine, terminal.Out);
+        }
+        using var wrong = new Terminal();
+        Assert.Equal(2, wrong.Run("generate", model, "once", "--kv-cache", "int4"));
+        Assert.Contains("bf16", wrong.Error);
+    }
+
+    [Fact]
     public void A_precision_that_does_not_exist_is_refused_with_those_that_do()
     {
         using var terminal = new Terminal();

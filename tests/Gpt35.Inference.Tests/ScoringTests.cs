@@ -30,12 +30,27 @@ public sealed class ScoringTests : IDisposable
         var prompts = tiny.Prompts(5, 1, 9, 20);
         var completions = tiny.Engine().Generate(prompts, new SamplingOptions { MaxTokens = 12, Seed = 3, TopLogProbs = 4 });
         ScoringRequest[] requests = [.. prompts.Zip(completions, (prompt, completion) => new ScoringRequest([.. prompt, .. completion.Tokens], prompt.Length) { TopLogProbs = 4 })];
+        Assert.NotEqual(completions[3].TokenLogProbs!.Chosen, new InferenceEngine(tiny.Decoder, new EngineOptions { CachePrecision = KvPrecision.Int8 }).Score(requests)[3].Chosen);
         foreach (var options in (EngineOptions[])[new(), new() { MaxSequences = 3, TokensPerStep = 7 }, new() { MaxSequences = 1, TokensPerStep = 1 }])
             foreach (var (scores, completion) in new InferenceEngine(tiny.Decoder, options).Score(requests).Zip(completions))
             {
                 Assert.Equal(completion.TokenLogProbs!.Chosen, scores.Chosen);
                 Assert.Equal(completion.TokenLogProbs.Top, scores.Top);
             }
+    }
+
+    [Theory]
+    [InlineData(KvPrecision.BF16)]
+    [InlineData(KvPrecision.Int8)]
+    public void Over_a_reduced_cache_too_scores_are_those_of_the_generation_alone_and_in_company(KvPrecision precision)
+    {
+        var prompts = tiny.Prompts(20, 1, 9);
+        var sampling = new SamplingOptions { MaxTokens = 12, Seed = 3, TopLogProbs = 0 };
+        var alone = prompts.Select((prompt, i) => new InferenceEngine(tiny.Decoder, new EngineOptions { CachePrecision = precision }).Generate([new GenerationRequest(prompt, sampling, i)])[0]).ToArray();
+        using var engine = new InferenceEngine(tiny.Decoder, new EngineOptions { CachePrecision = precision, MaxSequences = 3, TokensPerStep = 7 });
+        Assert.Equal(alone.Select(completion => completion.Tokens), engine.Generate(prompts, sampling).Select(completion => completion.Tokens));
+        var scores = engine.Score([.. prompts.Zip(alone, (prompt, completion) => new ScoringRequest([.. prompt, .. completion.Tokens], prompt.Length))]);
+        Assert.Equal(alone.Select(completion => completion.TokenLogProbs!.Chosen), scores.Select(found => found.Chosen));
     }
 
     [Fact]

@@ -29,7 +29,7 @@ internal static class ChatVerb
             WeightsArgument.Announce(session, parsed, folder.Model);
             var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
-            using var engine = Models.EngineOf(folder);
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed));
             new Conversation(session, engine, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
             return ExitCode.Done;
         });

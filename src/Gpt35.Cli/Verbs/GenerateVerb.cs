@@ -43,7 +43,7 @@ internal static class GenerateVerb
             var writing = WritingOf(folder, parsed.GetRequiredValue(prompt), parsed.GetValue(suffix));
             var options = sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer), StopTokens = writing.StopTokens };
             RequireRoom(folder.Model.Config, writing.Prompt);
-            using var engine = Models.EngineOf(folder, drawn);
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), drawn);
             var request = new GenerationRequest(writing.Prompt, options) { Samples = drawn };
             var written = drawn == 1 ? [Stream(session, engine, request, writing)] : Choose(session, parsed, engine, request, writing, shown);
             session.Cancel.ThrowIfCancellationRequested();

@@ -14,9 +14,9 @@ internal readonly record struct WholeText(ReadOnlyMemory<int> Tokens, int FirstO
 /// </summary>
 /// <param name="model">The decoder.</param>
 /// <param name="turns">Held for every pass.</param>
+/// <param name="options">The engine's: a text's numbers are those it would have if it were generated.</param>
 /// <param name="tokensPerStep">Most tokens of a pass.</param>
-/// <param name="mostTexts">Most texts of a pass.</param>
-internal sealed class WholeTexts(Decoder model, Turns turns, int tokensPerStep, int mostTexts)
+internal sealed class WholeTexts(Decoder model, Turns turns, EngineOptions options, int tokensPerStep)
 {
     /// <summary>Takes the output of one token; those of a text come in order.</summary>
     /// <param name="text">Which text.</param>
@@ -37,7 +37,7 @@ internal sealed class WholeTexts(Decoder model, Turns turns, int tokensPerStep, 
     {
         var passes = Plan(texts);
         if (passes.Count == 0) return;
-        using var cache = new KvCache(model.Config, passes.Max(pass => pass.Sum(piece => KvCache.BlocksOf(piece.End))));
+        using var cache = new KvCache(model.Config, passes.Max(pass => pass.Sum(piece => KvCache.BlocksOf(piece.End))), options.CachePrecision);
         var free = new Stack<int>(Enumerable.Range(0, cache.Blocks).Reverse());
         var outputs = new float[passes.Max(pass => pass.Sum(piece => OutputsOf(texts, piece))) * width];
         var sequences = new KvSequence?[texts.Count];
@@ -75,7 +75,7 @@ internal sealed class WholeTexts(Decoder model, Turns turns, int tokensPerStep, 
         for (var text = 0; text < texts.Count; text++)
             for (var start = 0; start < texts[text].Tokens.Length;)
             {
-                if (room == 0 || passes[^1].Count == mostTexts)
+                if (room == 0 || passes[^1].Count == options.MaxSequences)
                 {
                     passes.Add([]);
                     room = tokensPerStep;
