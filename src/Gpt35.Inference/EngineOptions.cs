@@ -18,7 +18,7 @@ public sealed record EngineOptions
     public int? CacheTokens { get; init; }
 
     /// <summary>How keys and values are held; fewer bits change what is generated a little, and always alike.</summary>
-    public KvPrecision CachePrecision { get; init; }
+    public KvPrecision CachePrecision { get; init; } = KvPrecision.F32;
 
     /// <summary>Most requests that wait; one more is refused.</summary>
     public int QueueLimit { get; init; } = 1024;
