@@ -1,4 +1,5 @@
 using Gpt35.Data;
+using Gpt35.Inference;
 using Gpt35.Kernels;
 using Gpt35.Model;
 
@@ -38,6 +39,10 @@ internal static class Models
             ? $"{path} holds no finished model: there are checkpoints, but no {Path.Combine(path, "model")}. Finish the run with --resume, or name a checkpoint."
             : $"{path} holds no model: there is no config.json in it or in its subfolder model.");
     }
+
+    /// <summary>An engine for so many completions at once, on one person's behalf: prompts are read in large pieces.</summary>
+    public static InferenceEngine EngineOf(ModelFolder folder, KvPrecision cache, int sequences = 1) =>
+        new(folder.Model, new EngineOptions { MaxSequences = sequences, CachePrecision = cache, TokensPerStep = Math.Max(sequences, InferenceEngine.PromptTokensPerStep) }, folder.Tokenizer);
 
     /// <summary>The chat format a model was trained with, if it was.</summary>
     public static ChatFormat? ChatFormatOf(ModelFolder folder) => ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate);

@@ -3,7 +3,7 @@ using Gpt35.Model;
 
 namespace Gpt35.Inference;
 
-/// <summary>How much an engine does at once. None of it changes what is generated.</summary>
+/// <summary>How much an engine does at once. None of it but the precision of the cache changes what is generated.</summary>
 public sealed record EngineOptions
 {
     /// <summary>Most completions under way together.</summary>
@@ -18,7 +18,7 @@ public sealed record EngineOptions
     /// <summary>Tokens for whose keys and values there is memory; null: as many as the sequences can need, in at most a quarter of the free memory.</summary>
     public int? CacheTokens { get; init; }
 
-    /// <summary>How keys and values are held.</summary>
+    /// <summary>How keys and values are held; fewer bits change what is generated a little, and always alike.</summary>
     public KvPrecision CachePrecision { get; init; } = KvPrecision.F32;
 
     /// <summary>Most requests that wait; one more is refused.</summary>

@@ -27,6 +27,7 @@ internal sealed partial class Scheduler : IDisposable
     private readonly Drafter? drafter;
     private float[] logits = [];
     private long nextOrder;
+    private bool disposed;
     private long steps, promptTokens, cachedTokens, generatedTokens, guessedTokens, acceptedTokens, preemptions;
 
     public Scheduler(Decoder model, EngineOptions options, Tokenizer? tokenizer, int blocks)
@@ -80,6 +81,7 @@ internal sealed partial class Scheduler : IDisposable
     /// <param name="queueLimit">Most requests that may wait.</param>
     /// <exception cref="QueueFullException">So many wait already.</exception>
     /// <exception cref="ArgumentException">It needs more memory than there is.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
     public Generation Submit(GenerationRequest request, int queueLimit)
     {
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
@@ -92,6 +94,7 @@ internal sealed partial class Scheduler : IDisposable
         var generation = new Generation(this, request);
         lock (gate)
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             if (queue.Count >= queueLimit && queue.Count + running.Count >= options.MaxSequences) throw new QueueFullException(queue.Count);
             queue.Add(NewSample(generation, 0));
         }
@@ -145,7 +148,11 @@ internal sealed partial class Scheduler : IDisposable
 
     public void Dispose()
     {
-        StopAll(new OperationCanceledException());
+        lock (gate)
+        {
+            disposed = true;
+            StopAll(new OperationCanceledException());
+        }
         cache.Dispose();
         drafter?.Dispose();
     }
