@@ -54,6 +54,6 @@ public sealed record EngineOptions
         if (!(GuessCost is null or >= 0)) throw new ArgumentOutOfRangeException(nameof(GuessCost), $"A guess costs {GuessCost} passes; expected 0 or more.");
         if (Draft is null) return;
         if (Speculator is not null) throw new ArgumentException("There are a speculator and a draft model; expected one of them.", nameof(Draft));
-        Draft.Validate(model);
+        Draft.RequireFor(model);
     }
 }

@@ -17,10 +17,12 @@ internal static class ChatVerb
         var sampling = new SamplingArguments(temperature: 0.7, maxTokens: 128);
         var weights = new WeightsArgument();
         var adapter = new AdapterArgument();
+        var guesses = new GuessArguments();
         var command = new Command("chat", "Talk with a chat model in the terminal.") { model, system };
         sampling.AddTo(command);
         weights.AddTo(command);
         adapter.AddTo(command);
+        guesses.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
@@ -29,7 +31,8 @@ internal static class ChatVerb
             WeightsArgument.Announce(session, parsed, folder.Model);
             var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
-            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed));
+            using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft, guesses.LooksUp(parsed));
             new Conversation(session, engine, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
             return ExitCode.Done;
         });

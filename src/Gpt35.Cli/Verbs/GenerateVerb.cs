@@ -26,11 +26,13 @@ internal static class GenerateVerb
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
         var weights = new WeightsArgument();
         var adapter = new AdapterArgument();
+        var guesses = new GuessArguments();
         var constraint = new ConstraintArguments();
         var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix, samples, bestOf };
         sampling.AddTo(command);
         weights.AddTo(command);
         adapter.AddTo(command);
+        guesses.AddTo(command);
         constraint.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -43,7 +45,8 @@ internal static class GenerateVerb
             var writing = WritingOf(folder, parsed.GetRequiredValue(prompt), parsed.GetValue(suffix));
             var options = sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer), StopTokens = writing.StopTokens };
             RequireRoom(folder.Model.Config, writing.Prompt);
-            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), drawn);
+            using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft, guesses.LooksUp(parsed), drawn);
             var request = new GenerationRequest(writing.Prompt, options) { Samples = drawn };
             var written = drawn == 1 ? [Stream(session, engine, request, writing)] : Choose(session, parsed, engine, request, writing, shown);
             session.Cancel.ThrowIfCancellationRequested();

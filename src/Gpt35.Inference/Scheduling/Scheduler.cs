@@ -177,7 +177,10 @@ internal sealed partial class Scheduler : IDisposable
         var budget = options.TokensPerStep;
         PlanGuesses();
         for (var i = 0; i < running.Count; i++)
-            if (running[i].IsDecoding) budget -= Take(running[i], 1, guesses: true);
+            if (running[i] is { IsDecoding: true, InFlight: false } first)
+                // Those with the same adapter side by side: they share its products.
+                for (var j = i; j < running.Count; j++)
+                    if (running[j] is { IsDecoding: true, InFlight: false } sample && sample.Adapter == first.Adapter) budget -= Take(sample, 1, guesses: true);
         Read(budget);
     }
 

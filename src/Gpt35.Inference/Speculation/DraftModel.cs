@@ -14,8 +14,9 @@ public sealed record DraftModel(Decoder Decoder)
     /// <summary>Tokens for whose keys and values it has memory; null: as many as the engine. A completion for which there is none left is not guessed for.</summary>
     public int? CacheTokens { get; init; }
 
+    /// <summary>Makes sure that it can guess for that model.</summary>
     /// <exception cref="ArgumentException">A value is outside its range, or the model cannot guess for the other one.</exception>
-    internal void Validate(ModelConfig target)
+    public void RequireFor(ModelConfig target)
     {
         var config = Decoder.Config;
         if (MostTokens < 1) throw new ArgumentOutOfRangeException(nameof(MostTokens), $"The most tokens of a guess are {MostTokens}; expected 1 or more.");
