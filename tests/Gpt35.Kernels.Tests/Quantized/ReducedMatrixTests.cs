@@ -27,7 +27,7 @@ public sealed unsafe class ReducedMatrixTests
 
     [Theory, MemberData(nameof(Kernels))]
     public void Any_shape_gives_the_bits_of_the_definition(WeightPrecision precision, DotTier tier) =>
-        Gen.Select(Gen.Int[1, 90], Gen.Int[1, 7], Gen.Int[1, 20], Gen.Bool, Gen.Float[1e-3f, 1e3f]).Sample((rows, blocks, inputs, biased, scale) =>
+        Gen.Select(Gen.Int[1, 90], Gen.Int[1, 7], Gen.Int[1, 40], Gen.Bool, Gen.Float[1e-3f, 1e3f]).Sample((rows, blocks, inputs, biased, scale) =>
             Check(precision, tier, rows, precision == WeightPrecision.BF16 ? 32 * blocks - rows % 5 : 32 * blocks, inputs, biased, Support.Normal(inputs * 32 * blocks, (ulong)rows, scale)), iter: 25);
 
     [Theory, MemberData(nameof(Kernels))]
