@@ -8,7 +8,7 @@ namespace Gpt35.Kernels;
 /// d = max|x| / 127 and q = x·(127 / max|x|), rounded to nearest, ties to even. A number that is not finite makes d NaN.
 /// </summary>
 /// <remarks>
-/// Of a tile of c inputs, for each block: d (c floats), −Z·Σq with the weights' zero point Z (c ints), then the q of step after step, c inputs side by side.
+/// Of a tile of c inputs, for each block: d (c floats), Σq (c ints), then the q of step after step, c inputs side by side.
 /// </remarks>
 internal static unsafe class BlockInputs<W, V, D> where W : struct, ILanes<V> where V : unmanaged where D : struct, IDotLanes<V>
 {
@@ -23,7 +23,7 @@ internal static unsafe class BlockInputs<W, V, D> where W : struct, ILanes<V> wh
     /// <summary>Quantises one row of numbers into its place in a tile.</summary>
     /// <param name="x">(blocks·32,), or null for zeros.</param>
     /// <param name="blocks">Blocks.</param>
-    /// <param name="zeroPoint">Z.</param>
+    /// <param name="zeroPoint">What is added to each q, but not to the sum.</param>
     /// <param name="tile">The tile.</param>
     /// <param name="width">Its width.</param>
     /// <param name="place">Which of its inputs.</param>
@@ -41,9 +41,9 @@ internal static unsafe class BlockInputs<W, V, D> where W : struct, ILanes<V> wh
             {
                 var four = Vector128.Load(whole + i);
                 sums += four;
-                D.StoreStep(four, step, width);
+                D.StoreStep(four + Vector128.Create(zeroPoint), step, width);
             }
-            ((int*)tile)[width + place] = -zeroPoint * Vector128.Sum(sums);
+            ((int*)tile)[width + place] = Vector128.Sum(sums);
         }
     }
 

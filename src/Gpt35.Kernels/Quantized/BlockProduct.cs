@@ -21,12 +21,22 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
 
     public long TileBytes(int width) => (long)weights.Blocks * BlockInputs<W, V, D>.BlockBytes(width);
 
-    public void Pack(float* x, byte* tile, int width, int place) => BlockInputs<W, V, D>.Quantize(x, weights.Blocks, F.ZeroPoint, tile, width, place);
+    public void Pack(float* x, byte* tile, int width, int place)
+    {
+        var zeroPoint = Panels && width > 1 ? BlockPanel<W, V, D, F>.InputZeroPoint : 0;
+        BlockInputs<W, V, D>.Quantize(x, weights.Blocks, zeroPoint, tile, width, place);
+        for (var block = 0; block < weights.Blocks; block++, tile += BlockInputs<W, V, D>.BlockBytes(width))
+        {
+            var sum = ((int*)tile)[width + place];
+            if (zeroPoint == 0) ((int*)tile)[width + place] = -F.ZeroPoint * sum;
+            else ((float*)tile)[width + place] = BlockPanel<W, V, D, F>.Excess(sum);
+        }
+    }
 
     public byte* Unpack(int group, int groups)
     {
         if (!Panels) return null;
-        var panel = (V*)Scratch.ForPart(BlockPanel<W, V, D, F>.Floats(weights.Blocks));
+        var panel = (V*)Scratch.ForPart(BlockPanel<W, V, D, F>.Length(weights.Blocks));
         BlockPanel<W, V, D, F>.Fill(weights, group, groups, panel);
         return (byte*)panel;
     }
@@ -35,8 +45,10 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
     {
         if (unpacked != null && width > 1)
         {
+            var floats = Denormals.Kept;
             for (var place = 0; place < width; place += BlockPanel<W, V, D, F>.Inputs)
-                BlockPanel<W, V, D, F>.Multiply((V*)unpacked, tile, width, place, weights.Blocks, sums + place);
+                if (floats) BlockPanel<W, V, D, F>.Multiply<BlockPanel<W, V, D, F>.Floats>((V*)unpacked, tile, width, place, weights.Blocks, sums + place);
+                else BlockPanel<W, V, D, F>.Multiply<BlockPanel<W, V, D, F>.WholeNumbers>((V*)unpacked, tile, width, place, weights.Blocks, sums + place);
             return;
         }
         for (var end = group + groups; group < end; group++, sums += InputTiles.Widest)
