@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Gpt35.Inference;
 using Gpt35.Kernels;
 using Gpt35.Model;
 using Gpt35.Tokenization;
@@ -52,7 +53,7 @@ internal static class GenerateBenchmarks
     public static void MeasureOurs(string file, WeightPrecision precision, string kind, int count)
     {
         using var model = ModelFolder.Load(file, WorkerPool.Shared, precision);
-        double Once() => kind == "decode" ? DecoderSpeed.Decode(model.Model, count, AnswerTokens) : DecoderSpeed.Prefill(model.Model, count);
+        double Once() => kind == "decode" ? EngineSpeed.Decode(model.Model, count, AnswerTokens) : EngineSpeed.Prefill(model.Model, count);
         Once();
         Console.WriteLine(JsonSerializer.Serialize(new { tokensPerSecond = Median(Enumerable.Range(0, RoundsInside).Select(_ => Once())), kernel = DotTiers.KernelName(precision) }));
     }

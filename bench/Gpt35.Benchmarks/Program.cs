@@ -10,6 +10,8 @@ using Gpt35.Benchmarks;
 //   the matrix products alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick]
 //   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
+//   PPO's rollouts at the quickstart's size beside TorchSharp's model in a loop without a cache; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- check-tiktoken
 //   ids of 100,000 random strings, three vocabularies, against tiktoken itself
 switch (args)
@@ -28,12 +30,17 @@ switch (args)
     case ["generate-ours", var file, var precision, var kind, var count]:
         GenerateBenchmarks.MeasureOurs(file, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision), kind, int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
         return 0;
+    case ["rollouts", .. var options]:
+        return RolloutBenchmarks.Run(Options.Parse(options));
+    case ["rollout-rounds", var contestant, var file, var seconds]:
+        RolloutRounds.Run(Enum.Parse<Contestant>(contestant), file, double.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture));
+        return 0;
     case ["check-tiktoken"]:
         return TiktokenCheck.Run();
     case ["train-tokenizer", var file]:
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], rollouts [--json] [--quick], or check-tiktoken.");
         return 2;
 }

@@ -5,6 +5,12 @@ namespace Gpt35.Cli;
 /// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process.</summary>
 internal sealed class Interrupts : IDisposable
 {
+    /// <summary>
+    /// SIGUSR1, which mpirun and batch systems hand on to every process and then leave them the time they need; after SIGTERM mpirun kills within a second.
+    /// .NET has no name for it and takes the system's number.
+    /// </summary>
+    private static readonly PosixSignal[] AskedToStop = OperatingSystem.IsLinux() ? [(PosixSignal)10] : OperatingSystem.IsMacOS() ? [(PosixSignal)30] : [];
+
     private readonly CancellationTokenSource stop = new();
     private readonly List<PosixSignalRegistration> registrations = [];
     private volatile Func<bool>? diverted;
@@ -12,12 +18,12 @@ internal sealed class Interrupts : IDisposable
     /// <summary>Cancelled by the first press.</summary>
     public CancellationToken Token => stop.Token;
 
-    /// <summary>Interrupts fed by SIGINT and SIGTERM of this process.</summary>
+    /// <summary>Interrupts fed by SIGINT, SIGTERM and SIGUSR1 of this process.</summary>
     /// <param name="announce">Called on the first press.</param>
     public static Interrupts OfProcess(Action announce)
     {
         var interrupts = new Interrupts();
-        foreach (var signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM])
+        foreach (var signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, .. AskedToStop])
             interrupts.registrations.Add(PosixSignalRegistration.Create(signal, context =>
             {
                 var first = !interrupts.Token.IsCancellationRequested;

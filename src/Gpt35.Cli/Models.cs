@@ -13,9 +13,13 @@ internal static class Models
 
     /// <summary>As <see cref="Open"/>, for a model that writes text, its weights held in that precision.</summary>
     /// <exception cref="InvalidDataException">It is a reward or value model.</exception>
-    public static ModelFolder OpenLanguageModel(string path, WorkerPool pool, WeightPrecision precision = WeightPrecision.F32)
+    public static ModelFolder OpenLanguageModel(string path, WorkerPool pool, WeightPrecision precision = WeightPrecision.F32) =>
+        RequireLanguageModel(ModelFolder.Load(Find(path), pool, precision), path);
+
+    /// <summary>The model itself where it writes text; disposed of where not.</summary>
+    /// <exception cref="InvalidDataException">It is a reward or value model.</exception>
+    public static ModelFolder RequireLanguageModel(ModelFolder folder, string path)
     {
-        var folder = ModelFolder.Load(Find(path), pool, precision);
         if (folder.Model.Config.NumScalars == 0) return folder;
         var stage = folder.Card.Stage;
         folder.Dispose();

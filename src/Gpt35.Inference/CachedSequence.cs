@@ -7,7 +7,7 @@ namespace Gpt35.Inference;
 /// <summary>One sequence whose keys and values stay between prompts, so that a prompt costs only what differs from the one before.</summary>
 internal sealed class CachedSequence(Decoder model, Tokenizer? tokenizer, int capacity) : IDisposable
 {
-    private readonly KvCache cache = new(model.Config, 1, capacity);
+    private readonly SlotCache cache = new(model.Config, 1, capacity);
     private readonly List<int> held = new(capacity);   // ids whose keys and values the cache has
     private readonly float[] logits = new float[model.Config.VocabSize];
     private readonly SamplerMemory memory = new(model.Config.VocabSize);

@@ -1,55 +1,79 @@
+using Gpt35.Inference.Scheduling;
 using Gpt35.Kernels;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 
 namespace Gpt35.Inference;
 
-public enum FinishReason { Stop, Length }
-
-/// <summary>A generated continuation.</summary>
-/// <param name="Tokens">Generated ids, the stop token included when one was met.</param>
-/// <param name="LogProbs">log p of each under the model at the sampling temperature (1 for greedy), before constraint, bias, penalties and truncation, (n,).</param>
-/// <param name="Finish">Why it ended. Under a constraint, <see cref="FinishReason.Length"/> also says that the document was closed because tokens ran out.</param>
-public sealed record Completion(int[] Tokens, float[] LogProbs, FinishReason Finish)
-{
-    /// <summary>The text, without special tokens, a stop token or a stop string; null where the engine knows no tokenizer.</summary>
-    public string? Text { get; init; }
-    /// <summary>What <see cref="SamplingOptions.TopLogProbs"/> asked for.</summary>
-    public TokenLogProbs? TokenLogProbs { get; init; }
-}
-
-/// <summary>A prompt, and how to continue it.</summary>
-/// <param name="Prompt">Ids, at least one.</param>
-/// <param name="Options">How to choose.</param>
-/// <param name="Stream">Number of the random stream: the sample is a function of (seed, stream), so several completions of one seed differ by it.</param>
-public sealed record GenerationRequest(int[] Prompt, SamplingOptions Options, int Stream = 0);
-
 /// <summary>
-/// Generates from a decoder with a key/value cache, many prompts at once, refilling slots as completions end. A prompt and its completion
-/// together never exceed the model's context; a completion that reaches its end finishes with <see cref="FinishReason.Length"/>.
-/// The cache lives for one call. One call at a time per decoder.
+/// Generates from a decoder, many requests at once: <see cref="Submit"/> and <see cref="StreamAsync"/> for a server, where requests come and go while others
+/// run; <see cref="Generate(IReadOnlyList{GenerationRequest}, CancellationToken)"/> for a set of prompts on the calling thread. A completion has the same bits alone and in any company, whatever
+/// <see cref="EngineOptions"/> say. A prompt and its completion together never exceed the model's context; a completion that reaches its end finishes with
+/// <see cref="FinishReason.Length"/>. For any number of threads; but nobody else may use the decoder meanwhile.
 /// </summary>
-/// <param name="model">The decoder.</param>
-/// <param name="maxBatch">Most completions under way together.</param>
-/// <param name="tokenizer">The model's; needed for stop strings and for texts.</param>
-public sealed class InferenceEngine(Decoder model, int maxBatch = 64, Tokenizer? tokenizer = null)
+public sealed class InferenceEngine : IDisposable
 {
-    /// <summary>Prompt tokens taken up per step; bounds the activations a step needs. A longer prompt goes alone.</summary>
+    /// <summary>Tokens per step where an engine generates for a set of prompts: nobody waits for single tokens, so prompts may go in large pieces.</summary>
     public const int PromptTokensPerStep = 2048;
 
-    private readonly int maxBatch = maxBatch > 0 ? maxBatch : throw new ArgumentOutOfRangeException(nameof(maxBatch), maxBatch, "Expected 1 or more.");
+    private readonly Decoder model;
+    private readonly Tokenizer? tokenizer;
+    private readonly EngineOptions options;
+    private readonly Lock oneStep = new(), oneLife = new();
+    private readonly SemaphoreSlim work = new(0);
+    private Scheduler? lasting;                      // of Submit; sets of prompts without one get their own for as long as they take
+    private Thread? driver;
+    private bool disposed;
+
+    /// <summary>An engine for sets of prompts. Nothing is remembered from one set to the next, so the weights may change between them.</summary>
+    /// <param name="model">The decoder.</param>
+    /// <param name="maxBatch">Most completions under way together.</param>
+    /// <param name="tokenizer">The model's; needed for stop strings and for texts.</param>
+    public InferenceEngine(Decoder model, int maxBatch = 64, Tokenizer? tokenizer = null)
+        : this(model, new EngineOptions { MaxSequences = maxBatch, TokensPerStep = Math.Max(maxBatch, PromptTokensPerStep) }, tokenizer)
+    {
+    }
+
+    /// <param name="model">The decoder.</param>
+    /// <param name="options">How much to do at once.</param>
+    /// <param name="tokenizer">The model's; needed for stop strings and for texts.</param>
+    /// <exception cref="ArgumentException">An option is outside its range.</exception>
+    public InferenceEngine(Decoder model, EngineOptions options, Tokenizer? tokenizer = null)
+    {
+        options.Validate();
+        (this.model, this.options, this.tokenizer) = (model, options, tokenizer);
+    }
+
+    public ModelConfig Config => model.Config;
+
+    /// <summary>What the engine does, and has done since the first <see cref="Submit"/>.</summary>
+    public EngineStatus Status => lasting?.Status ?? new EngineStatus { Kernel = DotTiers.KernelName(model.Precision) };
 
     /// <summary>One completion per prompt, in order. Prompt i draws from the random stream (seed, first + i).</summary>
     /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
     public Completion[] Generate(IReadOnlyList<int[]> prompts, SamplingOptions options, CancellationToken cancel = default) =>
         Generate([.. prompts.Select((prompt, i) => new GenerationRequest(prompt, options, options.FirstPrompt + i))], cancel);
 
-    /// <summary>One completion per request, in order. Each is what it would be without the others.</summary>
-    /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; or an option is out of range.</exception>
+    /// <summary>The completions of all requests, in order; of one with several samples, one after the other. Each is what it would be without the others.</summary>
+    /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; an option is out of range; or an adapter does not fit the model.</exception>
     public Completion[] Generate(IReadOnlyList<GenerationRequest> requests, CancellationToken cancel = default)
     {
-        for (var i = 0; i < requests.Count; i++) RequireUsable(model.Config, requests[i], i, tokenizer);
-        return requests.Count == 0 ? [] : new BatchRun(model, tokenizer, requests, Math.Min(maxBatch, requests.Count)).Complete(cancel);
+        for (var i = 0; i < requests.Count; i++) RequireUsable(requests[i], i);
+        if (requests.Count == 0) return [];
+        return WithScheduler(requests, scheduler =>
+        {
+            var generations = new List<Generation>(requests.Count);
+            try
+            {
+                foreach (var request in requests) generations.Add(scheduler.Submit(request, int.MaxValue));
+                foreach (var generation in generations) Drive(scheduler, generation, cancel);
+                return (Completion[])[.. generations.SelectMany(generation => generation.Completions.GetAwaiter().GetResult())];
+            }
+            finally
+            {
+                foreach (var generation in generations) generation.Cancel();
+            }
+        });
     }
 
     /// <summary>Tokens of one completion as they are chosen; equal to <see cref="Generate(IReadOnlyList{int[]}, SamplingOptions, CancellationToken)"/> of that prompt alone.</summary>
@@ -64,6 +88,130 @@ public sealed class InferenceEngine(Decoder model, int maxBatch = 64, Tokenizer?
             using var sequence = new CachedSequence(model, tokenizer, prompt.Length + RoomFor(model.Config, prompt, options));
             foreach (var token in sequence.Continue(prompt, options, 0, cancel)) yield return token;
         }
+    }
+
+    /// <summary>Takes up a request, which is computed on a thread of the engine.</summary>
+    /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context or the cache; an option is out of range; or the adapter does not fit the model.</exception>
+    /// <exception cref="QueueFullException">As many requests wait as may.</exception>
+    public Generation Submit(GenerationRequest request)
+    {
+        RequireUsable(request, 0);
+        lock (oneLife)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            lasting ??= new Scheduler(model, options, tokenizer, DefaultBlocks());
+            if (driver is null)
+            {
+                driver = new Thread(DriveAlways) { IsBackground = true, Name = "Inference engine" };
+                driver.Start();
+            }
+        }
+        var generation = lasting.Submit(request, options.QueueLimit);
+        work.Release();
+        return generation;
+    }
+
+    /// <summary>The tokens of a request as they come. Cancelling, or leaving the enumeration, stops it.</summary>
+    /// <exception cref="ArgumentException">As <see cref="Submit"/>.</exception>
+    /// <exception cref="QueueFullException">As <see cref="Submit"/>.</exception>
+    public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationRequest request, CancellationToken cancel = default)
+    {
+        var generation = Submit(request);
+        return Tokens();
+
+        async IAsyncEnumerable<GeneratedToken> Tokens()
+        {
+            try
+            {
+                await foreach (var token in generation.TokensAsync(cancel).ConfigureAwait(false)) yield return token;
+            }
+            finally
+            {
+                generation.Cancel();
+            }
+        }
+    }
+
+    /// <summary>The completions of a request.</summary>
+    /// <exception cref="ArgumentException">As <see cref="Submit"/>.</exception>
+    /// <exception cref="QueueFullException">As <see cref="Submit"/>.</exception>
+    public async Task<Completion[]> CompleteAsync(GenerationRequest request, CancellationToken cancel = default)
+    {
+        var generation = Submit(request);
+        await using var registration = cancel.Register(generation.Cancel).ConfigureAwait(false);
+        return await generation.Completions.ConfigureAwait(false);
+    }
+
+    /// <summary>Forgets all beginnings of prompts; to be called when the weights or an adapter have changed.</summary>
+    public void ForgetPrefixes() => lasting?.ForgetPrefixes();
+
+    /// <summary>Stops all requests and the thread.</summary>
+    public void Dispose()
+    {
+        lock (oneLife)
+        {
+            if (disposed) return;
+            disposed = true;
+        }
+        work.Release();
+        driver?.Join();
+        lasting?.Dispose();
+        work.Dispose();
+    }
+
+    /// <summary>Whatever is wrong with a request is told here: in the step it would end all others too.</summary>
+    private void RequireUsable(GenerationRequest request, int index)
+    {
+        RequireUsable(model.Config, request, index, tokenizer);
+        if (request.Adapter is { } adapter) model.RequireAdapter(adapter);
+    }
+
+    private T WithScheduler<T>(IReadOnlyList<GenerationRequest> requests, Func<Scheduler, T> use)
+    {
+        if (lasting is { } scheduler) return use(scheduler);
+        var sequences = Math.Min(options.MaxSequences, requests.Sum(request => request.Samples));
+        var longest = requests.Max(request => request.Prompt.Length + RoomFor(model.Config, request.Prompt, request.Options));
+        using var own = new Scheduler(model, options, tokenizer, options.CacheTokens is { } tokens ? KvCache.BlocksOf(tokens) : checked(sequences * KvCache.BlocksOf(longest)));
+        return use(own);
+    }
+
+    /// <summary>Steps until a generation has ended; of the others in the engine too.</summary>
+    private void Drive(Scheduler scheduler, Generation generation, CancellationToken cancel)
+    {
+        while (!generation.Completions.IsCompleted)
+        {
+            cancel.ThrowIfCancellationRequested();
+            lock (oneStep) scheduler.Step();
+        }
+    }
+
+    private void DriveAlways()
+    {
+        while (true)
+        {
+            work.Wait();
+            while (!Volatile.Read(ref disposed) && lasting!.HasWork)
+            {
+                try
+                {
+                    lock (oneStep) lasting.Step();
+                }
+                catch (Exception exception)
+                {
+                    lasting.StopAll(exception);                   // a speculator that fails, say: those who wait must learn of it
+                }
+            }
+            if (Volatile.Read(ref disposed)) return;
+        }
+    }
+
+    private int DefaultBlocks()
+    {
+        if (options.CacheTokens is { } tokens) return KvCache.BlocksOf(tokens);
+        var context = KvCache.BlocksOf(model.Config.MaxPositionEmbeddings);
+        var blockBytes = 2L * model.Config.NumHiddenLayers * KvCache.BlockTokens * model.Config.KeyValueWidth * sizeof(float);
+        var affordable = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / blockBytes;
+        return (int)Math.Max(context, Math.Min((long)options.MaxSequences * context, Math.Min(affordable, int.MaxValue / KvCache.BlockTokens)));
     }
 
     /// <summary>

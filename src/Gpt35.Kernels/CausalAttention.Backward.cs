@@ -129,7 +129,7 @@ public static unsafe partial class CausalAttention
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Dot<W, V>(float* x, float* y, int n) where W : struct, ILanes<V> where V : unmanaged
+    internal static float Dot<W, V>(float* x, float* y, int n) where W : struct, ILanes<V> where V : unmanaged
     {
         var sum = W.Create(0);
         var j = 0;

@@ -111,6 +111,8 @@ internal static unsafe class Panel<W, V> where W : struct, ILanes<V> where V : u
     /// <summary>Fills a panel of (K, 2·Count) floats from a (K, n) view with n ≤ 2·Count; columns beyond n become zeros.</summary>
     internal static void Pack(Matrix b, float* panel)
     {
+        // At once: one by one, the zeros of a narrow B would take longer than its product.
+        if (b.ColumnCount < 2 * W.Count) new Span<float>(panel, b.RowCount * 2 * W.Count).Clear();
         if (b.ColumnStride == 1 && b.ColumnCount == 2 * W.Count) CopyRows(b.Data, b.RowStride, b.RowCount, panel);
         else if (b.RowStride == 1) TransposeColumns(b, panel);
         else CopyElements(b, panel, 0, b.RowCount, 0);
@@ -144,7 +146,6 @@ internal static unsafe class Panel<W, V> where W : struct, ILanes<V> where V : u
         {
             float* source = b.Data + (nint)row * b.RowStride, target = panel + (nint)row * width;
             for (var j = column; j < b.ColumnCount; j++) target[j] = source[(nint)j * b.ColumnStride];
-            for (var j = b.ColumnCount; j < width; j++) target[j] = 0;
         }
     }
 }

@@ -121,11 +121,11 @@ public sealed unsafe partial class Decoder
         var head = OutputHead;
         fixed (int* targets = batch.Targets)
         fixed (float* dLogProb = gradients.LogProb, dEntropy = gradients.Entropy)
-            for (var from = 0; from < n; from += LogitChunkRows)
+            for (int from = 0, most = LogitRowsAtOnce(n, true); from < n; from += most)
             {
-                var rows = Math.Min(LogitChunkRows, n - from);
+                var rows = Math.Min(most, n - from);
                 // A batch of one chunk still has its logits from the forward pass.
-                var chunk = n <= LogitChunkRows ? new Matrix(logits.Pointer, rows, v) : LogitsOf(finalNorm.Pointer, from, rows);
+                var chunk = n == most ? new Matrix(logits.Pointer, rows, v) : LogitsOf(finalNorm.Pointer, from, rows);
                 VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);

@@ -5,43 +5,49 @@ namespace Gpt35.Model;
 public sealed unsafe partial class Decoder
 {
     /// <summary>
-    /// Appends tokens to cache slots and gives the next-token logits after the last new token of each.
-    /// A slot may receive one token (decoding) or many (its prompt); results do not depend on the other slots of the call.
+    /// Appends new tokens to sequences in a cache and gives the next-token logits after those that were asked for. A sequence may receive one
+    /// token (decoding) or many (its prompt, or a part of it), and an adapter of its own; its numbers have the same bits however its tokens come and whatever
+    /// else the batch holds.
     /// </summary>
+    /// <param name="cache">Keys and values so far.</param>
+    /// <param name="batch">The sequences and their new tokens.</param>
+    /// <param name="logits">Receives (R, V), row-major; empty: not wanted.</param>
+    /// <param name="states">Receives the final norm's outputs, (R, D), row-major; empty: not wanted.</param>
+    /// <exception cref="ArgumentException">The batch is empty, an output has not the right length, an id is outside the vocabulary or a place outside the model's positions, or an adapter does not fit the model.</exception>
+    public void Extend(KvCache cache, ExtendBatch batch, Span<float> logits, Span<float> states = default)
+    {
+        CheckExtend(cache, batch, logits, states);
+        int t = batch.TokenCount, r = batch.OutputCount, d = Config.HiddenSize;
+        lastBatch = null;
+        var x = embedded.Reserve((long)t * d);
+        for (var row = 0; row < t; row++) EmbedRow(batch.Tokens[row], batch.Positions[row], x + (long)row * d);
+
+        fixed (int* starts = batch.Starts, held = batch.Held, tables = batch.Tables, tableStarts = batch.TableStarts)
+        {
+            var sequences = new PagedSequences(batch.SequenceCount, starts, held, tables, tableStarts);
+            for (var layer = 0; layer < blocks.Length; layer++) x = ExtendBlock(layer, x, batch, cache.Pages(layer), sequences);
+        }
+        for (var b = 0; b < batch.SequenceCount; b++) batch.Sequences[b].SetLength(batch.Held[b] + batch.Starts[b + 1] - batch.Starts[b]);
+        if (r == 0) return;
+
+        var rows = finalRows.Reserve((long)r * d);
+        for (var i = 0; i < r; i++) new ReadOnlySpan<float>(x + (long)batch.OutputRows[i] * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
+        var h = finalNorm.Reserve((long)r * d);
+        Normalize(rows, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), r, h, finalMean.Reserve(r), finalInverseDeviation.Reserve(r));
+        if (!states.IsEmpty) new ReadOnlySpan<float>(h, r * d).CopyTo(states);
+        if (logits.IsEmpty) return;
+        fixed (float* found = logits) ProjectVocabulary(h, r, found);
+    }
+
+    /// <summary>The same over slots, with the logits after the last new token of each.</summary>
     /// <param name="cache">Keys and values so far.</param>
     /// <param name="slots">Which slot each sequence is in, all different, (B,).</param>
     /// <param name="starts">Where each sequence's new tokens start in <paramref name="tokens"/>, and their number at the end, (B + 1,).</param>
     /// <param name="tokens">New tokens end to end, at least one for each sequence.</param>
     /// <param name="logits">Receives (B, V), row-major.</param>
     /// <exception cref="ArgumentException">A sequence outgrows its slot, a slot is named twice, or an id is outside the vocabulary.</exception>
-    public void Extend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, Span<float> logits)
-    {
-        CheckExtend(cache, slots, starts, tokens, logits);
-        int t = tokens.Length, d = Config.HiddenSize;
-        Span<int> rowSlots = t <= 1024 ? stackalloc int[t] : new int[t], lengths = t <= 1024 ? stackalloc int[t] : new int[t];
-        if (positions.Length < t) positions = new int[t];
-        var x = embedded.Reserve((long)t * d);
-        for (var b = 0; b < slots.Length; b++)
-            for (var row = starts[b]; row < starts[b + 1]; row++)
-            {
-                rowSlots[row] = slots[b];
-                lengths[row] = cache.Length(slots[b]) + row - starts[b] + 1;
-                positions[row] = lengths[row] - 1;
-                EmbedRow(tokens[row], positions[row], x + (long)row * d);
-            }
-
-        for (var layer = 0; layer < blocks.Length; layer++)
-            x = ExtendBlock(layer, x, t, cache, rowSlots, lengths);
-        for (var b = 0; b < slots.Length; b++) cache.Grow(slots[b], starts[b + 1] - starts[b]);
-
-        var last = finalRows.Reserve((long)slots.Length * d);
-        for (var b = 0; b < slots.Length; b++)
-            new ReadOnlySpan<float>(x + (long)(starts[b + 1] - 1) * d, d).CopyTo(new Span<float>(last + (long)b * d, d));
-        var h = finalNorm.Reserve((long)slots.Length * d);
-        Normalize(last, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), slots.Length, h,
-            finalMean.Reserve(slots.Length), finalInverseDeviation.Reserve(slots.Length));
-        fixed (float* found = logits) ProjectVocabulary(h, slots.Length, found);
-    }
+    public void Extend(SlotCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, Span<float> logits) =>
+        Extend(cache.Cache, cache.Batch(slots, starts, tokens), logits);
 
     private void EmbedRow(int token, int position, float* x)
     {
@@ -54,60 +60,37 @@ public sealed unsafe partial class Decoder
         for (var i = 0; i < d; i++) x[i] += places[i];
     }
 
-    private float* ExtendBlock(int layer, float* x, int t, KvCache cache, ReadOnlySpan<int> rowSlots, ReadOnlySpan<int> rowLengths)
+    private float* ExtendBlock(int layer, float* x, ExtendBatch batch, KvPages pages, PagedSequences sequences)
     {
-        int width = Config.QueryWidth, cached = Config.KeyValueWidth, qkvWidth = QkvWidth;
+        var t = batch.TokenCount;
         var a = saved[layer & 1];
-        lastBatch = null;
         a.Reserve(Config, t);
-
-        ProjectQkv(layer, x, t, a);
-        Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : t));
-        for (var row = 0; row < t; row++)
-        {
-            var place = (long)(rowLengths[row] - 1) * cached;
-            var keys = a.Qkv + (long)row * qkvWidth + width;
-            new ReadOnlySpan<float>(keys, cached).CopyTo(new Span<float>(cache.Keys(layer, rowSlots[row]) + place, cached));
-            new ReadOnlySpan<float>(keys + cached, cached).CopyTo(new Span<float>(cache.Values(layer, rowSlots[row]) + place, cached));
-        }
-        Attend(layer, t, cache, rowSlots, rowLengths, a);
-        ProjectAttended(layer, x, t, a, default);
-        return FeedForward(layer, t, a, default);
+        ProjectQkv(layer, x, t, a, batch);
+        Rotate(a.Qkv, batch.Positions);
+        PagedAttention.Store(a.Qkv, pages, sequences, shapes[layer]);
+        PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
+        ProjectAttended(layer, x, t, a, default, batch);
+        return FeedForward(layer, t, a, default, batch);
     }
 
-    /// <summary>Attention of every row over what its slot holds up to it.</summary>
-    private void Attend(int layer, int t, KvCache cache, ReadOnlySpan<int> rowSlots, ReadOnlySpan<int> rowLengths, BlockActivations a)
+    private void CheckExtend(KvCache cache, ExtendBatch batch, ReadOnlySpan<float> logits, ReadOnlySpan<float> states)
     {
-        float** keys = stackalloc float*[Math.Min(t, 1024)], values = stackalloc float*[Math.Min(t, 1024)];
-        fixed (int* lengths = rowLengths)
-            for (var from = 0; from < t; from += 1024)
-            {
-                var rows = Math.Min(1024, t - from);
-                for (var i = 0; i < rows; i++)
-                {
-                    keys[i] = cache.Keys(layer, rowSlots[from + i]);
-                    values[i] = cache.Values(layer, rowSlots[from + i]);
-                }
-                CausalAttention.Decode(pool, a.Qkv + (long)from * QkvWidth, QkvWidth, keys, values, lengths + from, rows,
-                    shapes[layer], a.Attended + (long)from * Config.QueryWidth, Config.QueryWidth);
-            }
-    }
+        if (batch.SequenceCount == 0) throw new ArgumentException("The batch is empty.", nameof(batch));
+        if (Config.NumScalars > 0 && !logits.IsEmpty) throw new InvalidOperationException("A model with a scalar head does not generate.");
+        Require(logits, Config.VocabSize, nameof(logits));
+        Require(states, Config.HiddenSize, nameof(states));
+        ForwardCheck.RequireIds(Config, batch.Tokens);
+        if (batch.IsAdapted) RequireAdapters(batch.Adapters);
+        foreach (var position in batch.Positions)
+            if (position >= Config.MaxPositionEmbeddings)
+                throw new ArgumentException($"A sequence reaches position {position}; the model has {Config.MaxPositionEmbeddings}.", nameof(batch));
+        foreach (var block in batch.Tables)
+            if ((uint)block >= (uint)cache.Blocks) throw new ArgumentException($"A sequence names block {block} of a cache of {cache.Blocks}.", nameof(batch));
 
-    private void CheckExtend(KvCache cache, ReadOnlySpan<int> slots, ReadOnlySpan<int> starts, ReadOnlySpan<int> tokens, ReadOnlySpan<float> logits)
-    {
-        if (Config.NumScalars > 0) throw new InvalidOperationException("A model with a scalar head does not generate.");
-        if (starts.Length != slots.Length + 1 || starts[^1] != tokens.Length || slots.IsEmpty)
-            throw new ArgumentException($"{slots.Length} slots need {slots.Length + 1} starts that end at the number of tokens, {tokens.Length}.");
-        if (logits.Length != (long)slots.Length * Config.VocabSize)
-            throw new ArgumentException($"The logits need {slots.Length} × {Config.VocabSize} floats; {logits.Length} given.");
-        ForwardCheck.RequireIds(Config, tokens);
-        for (var b = 0; b < slots.Length; b++)
+        void Require(ReadOnlySpan<float> outputs, int width, string name)
         {
-            var fresh = starts[b + 1] - starts[b];
-            if (fresh < 1) throw new ArgumentException($"Slot {slots[b]} receives no token.");
-            if (cache.Length(slots[b]) + fresh > cache.Capacity)
-                throw new ArgumentException($"Slot {slots[b]} holds {cache.Length(slots[b])} tokens; {fresh} more exceed its capacity of {cache.Capacity}.");
-            if (slots[..b].Contains(slots[b])) throw new ArgumentException($"Slot {slots[b]} is named twice.");
+            if (!outputs.IsEmpty && outputs.Length != (long)batch.OutputCount * width)
+                throw new ArgumentException($"The {name} need {batch.OutputCount} × {width} floats; {outputs.Length} given.", name);
         }
     }
 }

@@ -4,8 +4,10 @@ namespace Gpt35.Model;
 
 public sealed unsafe partial class Decoder
 {
-    /// <summary>Logits of about this many floats exist at a time; N×V is never stored when it is larger.</summary>
+    /// <summary>Logits of about this many floats exist at a time, in chunks of rows that the backward pass computes again …</summary>
     private const int LogitChunkFloats = 1 << 20;
+    /// <summary>… where N×V is more than this, 256 MB: a third pass over the head is up to a tenth of a step's time.</summary>
+    private const long KeptLogitFloats = 1 << 26;
     /// <summary>But no fewer rows: the whole vocabulary is packed anew for every chunk, and with 64 rows that is a third of the time of the product.</summary>
     private const int FewestLogitChunkRows = 256;
 
@@ -103,46 +105,47 @@ public sealed unsafe partial class Decoder
         Buffer.MemoryCopy(x, inputs[layer].Reserve(count), count * sizeof(float), count * sizeof(float));
 
     /// <summary>Queries, keys and values of norm(x).</summary>
-    private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a)
+    private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a, ExtendBatch? batch = null)
     {
         var d = Config.HiddenSize;
         var block = blocks[layer];
         Normalize(x, block.Norm1Scale, block.Norm1Shift, tokens, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv);
+        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv, batch);
     }
 
     /// <summary>Middle = x + dropout(attended·Out + b).</summary>
-    private void ProjectAttended(int layer, float* x, int tokens, BlockActivations a, ForwardRequest what)
+    private void ProjectAttended(int layer, float* x, int tokens, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle);
+        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle, batch);
         ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
         VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
     }
 
     /// <summary>Output = middle + dropout(act(norm(middle)·Up + b)·Down + b).</summary>
-    private float* FeedForward(int layer, int tokens, BlockActivations a, ForwardRequest what)
+    private float* FeedForward(int layer, int tokens, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
         Normalize(a.Middle, block.Norm2Scale, block.Norm2Shift, tokens, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up);
+        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up, batch);
         if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, a.Up, tokens, f, a.Activated);
         else Nonlinear.Forward(pool, nonlinearity, a.Up, (long)tokens * f, a.Activated);
-        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output);
+        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output, batch);
         ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
         VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
         return a.Output;
     }
 
-    /// <summary>y = x·W + b, and what the adapter adds.</summary>
-    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y)
+    /// <summary>y = x·W + b, and what the adapter adds: the model's own to every row, or each sequence's to its rows.</summary>
+    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y, ExtendBatch? batch)
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
         if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
         else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
         adapter?.Forward(pool, layer, site, from, to);
+        if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
     }
 
     private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)
@@ -152,9 +155,9 @@ public sealed unsafe partial class Decoder
         var entropy = what.Entropy ? entropies.Reserve(n) : null;
         logSumExp.Reserve(n);
         fixed (int* targets = batch.Targets)
-            for (var from = 0; from < n; from += LogitChunkRows)
+            for (int from = 0, most = LogitRowsAtOnce(n, what.ForBackward); from < n; from += most)
             {
-                var chunk = LogitsOf(h, from, Math.Min(LogitChunkRows, n - from));
+                var chunk = LogitsOf(h, from, Math.Min(most, n - from));
                 VocabularyLoss.Forward(pool, chunk, targets + from, what.Temperature, found + from,
                     entropy == null ? null : entropy + from, logSumExp.Pointer + from);
             }
@@ -165,7 +168,7 @@ public sealed unsafe partial class Decoder
     private Matrix LogitsOf(float* h, int from, int rows)
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
-        var chunk = new Matrix(logits.Reserve((long)Math.Max(rows, LogitChunkRows) * v), rows, v);
+        var chunk = new Matrix(logits.Reserve((long)rows * v), rows, v);
         ProjectVocabulary(h + (long)from * d, rows, chunk.Data);
         return chunk;
     }
@@ -178,9 +181,14 @@ public sealed unsafe partial class Decoder
         else Gemm.Multiply(pool, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
     }
 
-    private int LogitChunkRows => LogitChunkRowsOf(Config);
+    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there.</summary>
+    private int LogitRowsAtOnce(int n, bool forBackward) => LogitRowsLimit is { } limit ? Math.Min(n, limit) : LogitRowsAtOnce(Config, n, forBackward);
 
-    internal static int LogitChunkRowsOf(ModelConfig config) => Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize);
+    /// <summary>Another limit, for tests.</summary>
+    internal int? LogitRowsLimit { private get; set; }
+
+    internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
+        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize));
 
     private ReadOnlySpan<float> ForwardScalars(int n, float* h)
     {

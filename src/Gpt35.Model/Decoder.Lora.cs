@@ -36,18 +36,53 @@ public sealed unsafe partial class Decoder
         return WithAdapter(created);
     }
 
-    /// <summary>This model's weights, shared and frozen, under another adapter, which the new model owns.</summary>
+    /// <summary>
+    /// This model's weights, shared and frozen, under another adapter, which the new model owns. Over weights in reduced precision it is for inference: the
+    /// adapter's product is computed in F32 beside theirs.
+    /// </summary>
     /// <exception cref="InvalidDataException">The adapter was made for another shape.</exception>
     public Decoder WithAdapter(LoraAdapter other)
     {
-        RequireAllWeights();
-        if (Shape(other.Config) != Shape(Config))
-            throw new InvalidDataException($"the adapter{(other.BasePath is { } path ? $" of {path}" : "")} was made for another shape than this base has.");
-        if (other.Config is { NumScalars: 0, TieWordEmbeddings: false } && !weights.Contains(DecoderLayout.OutputHead))
+        if (other.MisfitOf(BaseShape) is { } misfit) throw new InvalidDataException(misfit);
+        if (other.Config is { NumScalars: 0, TieWordEmbeddings: false } && !(reduced?.HasOutputHead ?? weights.Contains(DecoderLayout.OutputHead)))
             throw new InvalidDataException("the adapter is of a language model, and this base has a scalar head and no vocabulary projection.");
-        return new Decoder(other.Config, weights.Share(), other, pool);
+        return new Decoder(other.Config, weights.Share(), other, pool, reduced?.Share()) { Precision = Precision };
+    }
 
-        static ModelConfig Shape(ModelConfig config) => config.Resolved() with { NumScalars = 0, ResidDropout = 0, InitializerRange = 1 };
+    /// <summary>What the adapters of a step add, each to the rows of its sequences.</summary>
+    private void AddAdapters(int layer, LinearSite site, ExtendBatch batch, Matrix x, Matrix y)
+    {
+        for (int b = 0, end; b < batch.SequenceCount; b = end)
+        {
+            var shared = batch.Adapters[b];
+            for (end = b + 1; end < batch.SequenceCount && batch.Adapters[end] == shared;) end++;
+            if (shared is null) continue;
+            int first = batch.Starts[b], rows = batch.Starts[end] - first;
+            shared.Forward(pool, layer, site, x.Rows(first, rows), y.Rows(first, rows));
+        }
+    }
+
+    /// <summary>Makes sure that sequences of this model can have that adapter: what <see cref="Extend(KvCache, ExtendBatch, Span{float}, Span{float})"/> asks of each.</summary>
+    /// <exception cref="ArgumentException">It was made for another shape, gives scores, or would come on top of the model's own.</exception>
+    /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
+    public void RequireAdapter(LoraAdapter other)
+    {
+        if (adapter is not null)
+            throw new ArgumentException("A sequence brings an adapter, and the model is adapted itself. Extend the base, or make a whole model of it with Merge.");
+        if (other.Config.NumScalars > 0)
+            throw new ArgumentException($"The adapter{other.OverBase} has a scalar head: it gives scores, not text. Sequences take adapters of language models.");
+        if (other.MisfitOf(BaseShape) is { } misfit) throw new ArgumentException(misfit);
+        ObjectDisposedException.ThrowIf(other.IsDisposed, other);
+    }
+
+    private void RequireAdapters(ReadOnlySpan<LoraAdapter?> adapters)
+    {
+        LoraAdapter? last = null;
+        foreach (var other in adapters)
+        {
+            if (other is not null && other != last) RequireAdapter(other);
+            last = other;
+        }
     }
 
     /// <summary>A whole model with the adapter worked into its weights, W + s·Aᵀ·Bᵀ; a copy of the weights where there is none.</summary>
@@ -67,6 +102,9 @@ public sealed unsafe partial class Decoder
 
     /// <summary>The weights under the adapter, or all there are.</summary>
     internal ParameterSet Weights => weights;
+
+    /// <summary>What an adapter must have been made for; kept, so that asking for it at every step allocates nothing.</summary>
+    private ModelConfig BaseShape => field ??= LoraLayout.BaseShapeOf(Config);
 
     private Matrix ScalarHead => adapter is null
         ? WeightMatrix(OffsetOf(DecoderLayout.Score), Config.NumScalars, Config.HiddenSize)

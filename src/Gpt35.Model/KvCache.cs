@@ -2,47 +2,48 @@ using Gpt35.Kernels;
 
 namespace Gpt35.Model;
 
-/// <summary>Keys and values of a number of sequences, each in a slot of fixed capacity: (L, slots, capacity, G·K) twice.</summary>
+/// <summary>
+/// Memory for the keys and values of many sequences, (L, blocks, <see cref="BlockTokens"/>, G·K) twice. Which block belongs to which
+/// <see cref="KvSequence"/> is for its user to say; several may share one (Kwon et al. 2023).
+/// </summary>
 public sealed unsafe class KvCache : IDisposable
 {
+    /// <summary>Tokens of a block.</summary>
+    public const int BlockTokens = KvPages.BlockTokens;
+
     private readonly NativeBuffer<float> keys, values;
-    private readonly int[] lengths;
+    private readonly long blockFloats;
 
     /// <param name="config">Model whose keys and values it holds.</param>
-    /// <param name="slots">Sequences at once.</param>
-    /// <param name="capacity">Most tokens a slot holds; at most the model's positions.</param>
-    public KvCache(ModelConfig config, int slots, int capacity)
+    /// <param name="blocks">Blocks of <see cref="BlockTokens"/> tokens.</param>
+    public KvCache(ModelConfig config, int blocks)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(slots, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, config.MaxPositionEmbeddings);
-        Config = config;
-        Slots = slots;
-        Capacity = capacity;
-        lengths = new int[slots];
-        var floats = checked((long)config.NumHiddenLayers * slots * capacity * config.KeyValueWidth);
+        ArgumentOutOfRangeException.ThrowIfLessThan(blocks, 1);
+        (Config, Blocks, blockFloats) = (config, blocks, (long)BlockTokens * config.KeyValueWidth);
+        var floats = checked(config.NumHiddenLayers * blocks * blockFloats);
         keys = new NativeBuffer<float>(floats);
         values = new NativeBuffer<float>(floats);
     }
 
     public ModelConfig Config { get; }
-    public int Slots { get; }
 
-    /// <summary>Most tokens a slot holds.</summary>
-    public int Capacity { get; }
+    public int Blocks { get; }
 
-    /// <summary>Floats allocated.</summary>
-    internal long Floats => keys.Length + values.Length;
+    /// <summary>Memory taken.</summary>
+    public long Bytes => (keys.Length + values.Length) * sizeof(float);
 
-    /// <summary>Tokens in the slot.</summary>
-    public int Length(int slot) => lengths[slot];
+    /// <summary>Blocks that hold that many tokens.</summary>
+    public static int BlocksOf(int tokens) => KvPages.BlocksOf(tokens);
 
-    /// <summary>Drops all tokens of the slot from <paramref name="length"/> on.</summary>
-    public void Truncate(int slot, int length = 0)
+    /// <summary>Gives block <paramref name="to"/> the keys and values of block <paramref name="from"/>, in all layers.</summary>
+    public void CopyBlock(int from, int to)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, lengths[slot]);
-        lengths[slot] = length;
+        for (var layer = 0; layer < Config.NumHiddenLayers; layer++)
+            foreach (var data in (ReadOnlySpan<nint>)[(nint)keys.Pointer, (nint)values.Pointer])
+            {
+                var first = (float*)data + (long)layer * Blocks * blockFloats;
+                new ReadOnlySpan<float>(first + from * blockFloats, (int)blockFloats).CopyTo(new Span<float>(first + to * blockFloats, (int)blockFloats));
+            }
     }
 
     public void Dispose()
@@ -51,13 +52,5 @@ public sealed unsafe class KvCache : IDisposable
         values.Dispose();
     }
 
-    /// <summary>Keys of a slot in a layer, (capacity, G·K).</summary>
-    internal float* Keys(int layer, int slot) => keys.Pointer + Offset(layer, slot);
-
-    /// <summary>Values of a slot in a layer, (capacity, G·K).</summary>
-    internal float* Values(int layer, int slot) => values.Pointer + Offset(layer, slot);
-
-    internal void Grow(int slot, int by) => lengths[slot] += by;
-
-    private long Offset(int layer, int slot) => ((long)layer * Slots + slot) * Capacity * Config.KeyValueWidth;
+    internal KvPages Pages(int layer) => new(keys.Pointer + layer * Blocks * blockFloats, values.Pointer + layer * Blocks * blockFloats);
 }

@@ -75,6 +75,78 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.Equal(terminal.Out, quiet.Out);
     }
 
+    [Theory]
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    [InlineData("int8")]
+    [InlineData("int4")]
+    public void An_adapter_goes_over_a_base_of_any_precision(string dtype)
+    {
+        var model = Model(null);
+        var adapter = Adapter(model, "adapter", 0.5f);
+        string Written(params string[] arguments)
+        {
+            using var terminal = new Terminal();
+            Assert.Equal(0, terminal.Run([.. arguments, "-q", "--max-tokens", "9", "--seed", "1"]));
+            Assert.Empty(terminal.Error);
+            return terminal.Out;
+        }
+        var plain = Written("generate", model, "once", "--dtype", dtype);
+        Assert.Equal(plain, Written("generate", model, "once", "--dtype", dtype, "--adapter", Adapter(model, "nothing", 0)));
+        var adapted = Written("generate", model, "once", "--dtype", dtype, "--adapter", adapter);
+        Assert.NotEqual(plain, adapted);
+        if (dtype == "f32") Assert.Equal(adapted, Written("generate", adapter, "once"));
+    }
+
+    [Fact]
+    public void An_adapter_can_make_a_base_a_chat_model_and_another_base_is_told()
+    {
+        var model = Model(null, "<|im_start|>", "<|im_end|>");
+        var adapter = Adapter(model, "adapter", 0.5f, ChatFormat.ChatMl);
+        using (var terminal = new Terminal("hello\n"))
+        {
+            Assert.Equal(0, terminal.Run("chat", model, "--adapter", adapter, "--dtype", "bf16", "--max-tokens", "4"));
+            Assert.StartsWith("bf16 weights, ", terminal.Error);
+            Assert.DoesNotContain("as its base", terminal.Error);
+        }
+        Directory.Move(model, folder["moved"]);
+        Directory.CreateDirectory(model);
+        using var other = new Terminal();
+        Assert.Equal(0, other.Run("generate", folder["moved"], "once", "--adapter", adapter, "--max-tokens", "4"));
+        Assert.Contains($"names {model} as its base, not {folder["moved"]}", other.Error);
+    }
+
+    [Fact]
+    public void An_adapter_in_the_wrong_place_is_refused_with_the_right_one()
+    {
+        var model = Model(null);
+        var adapter = Adapter(model, "adapter", 0.5f);
+        (string[] Arguments, string Message)[] cases =
+        [
+            ([adapter, "--adapter", adapter], "is an adapter itself"),
+            ([model, "--adapter", model], "not an adapter"),
+            ([model, "--adapter", folder["none"]], "no such folder"),
+            ([model, "--adapter", Adapter(model, "judge", 0.5f, scalars: 1)], "gives scores, not text"),
+        ];
+        foreach (var (arguments, message) in cases)
+        {
+            using var terminal = new Terminal();
+            Assert.Equal(2, terminal.Run(["generate", arguments[0], "x", .. arguments[1..]]));
+            Assert.Contains(message, terminal.Error);
+        }
+    }
+
+    /// <summary>An adapter over a model: all its values random of that size, or, of size 0, one that changes nothing.</summary>
+    private string Adapter(string model, string name, float size, ChatFormat? format = null, int scalars = 0)
+    {
+        using var original = ModelFolder.Load(model, WorkerPool.Shared);
+        using var adapted = original.Model.Adapt(new LoraConfig { Rank = 2, Alpha = 4, Targets = [LoraTarget.CAttn, LoraTarget.Up, LoraTarget.Down] }, scalars, seed: 1, model);
+        var values = adapted.Parameters.Values;
+        for (var i = 0; i < values.Length && size > 0; i++) values[i] = size * CounterRandom.Normal(2, (ulong)i);
+        ModelFolder.Save(folder[name], adapted, original.Tokenizer, new ModelCard { Stage = scalars > 0 ? "reward" : "sft", ChatFormat = format?.Name, EndOfTurn = format?.End });
+        return folder[name];
+    }
+
     [Fact]
     public void A_precision_that_does_not_exist_is_refused_with_those_that_do()
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Gpt35.EndToEnd.Tests;
 
@@ -7,6 +8,9 @@ namespace Gpt35.EndToEnd.Tests;
 public class DistributedTests(TinyStages tiny)
 {
     private static readonly string[] NotNumbersOfTraining = ["seconds", "tokens_per_second", "rollout_seconds", "update_seconds"];
+
+    /// <summary>Enough of them, of some milliseconds each, for a signal to arrive between the first and the last.</summary>
+    private const int StepsToStopIn = 60;
 
     private static string? Mpirun { get; } =
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "mpirun")).FirstOrDefault(File.Exists);
@@ -27,6 +31,21 @@ public class DistributedTests(TinyStages tiny)
         Assert.Single(output.Split('\n'), line => line.Contains(" parameters, "));                  // one of them speaks
         Assert.True(File.Exists(tiny[$"{run}/summary.json"]));
         Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(tiny[run], "*", SearchOption.AllDirectories), path => path.EndsWith(".tmp"));
+    }
+
+    [Theory]
+    [InlineData("pretrain")]
+    [InlineData("ppo")]
+    public async Task Two_machines_have_the_losses_of_one(string stage)
+    {
+        RequireMpi();
+        using var machines = TwoMachines.Make();
+        Assert.SkipWhen(machines is null, "needs Linux, root, and the right to make network namespaces (ip netns)");
+        var run = $"{stage}-on-two";
+        var (code, output, error) = await Finish(machines.Launch(Mpirun!, tiny.Command(stage, run, "--threads", "1")));
+        Assert.True(code == 0, error + output);
+        RequireSameNumbers(stage, run);
+        Assert.True(machines.BytesSent > 100_000, $"{machines.BytesSent} bytes");                   // they did talk over the cable
     }
 
     [Fact]
@@ -53,6 +72,37 @@ public class DistributedTests(TinyStages tiny)
         var (code, _, complaint) = await Finish(one);
         Assert.True(code == 0, complaint);
         RequireSameNumbers("pretrain", "dying");
+    }
+
+    [Fact]
+    public async Task Asked_to_stop_all_save_once_and_go_on_to_the_weights_of_the_undisturbed_run()
+    {
+        RequireMpi();
+        string[] settings = ["--set", $"steps={StepsToStopIn}", "--set", "checkpoint_every=0", "--threads", "1", "--json"];
+        var (undisturbed, _, complaint) = await Finish(Launch(2, tiny.Command("pretrain", "stop-not", settings)));
+        Assert.True(undisturbed == 0, complaint);
+
+        // mpirun hands this signal on and lets them end by themselves.
+        var (code, output, error) = await Signalled("-USR1", Launch(2, tiny.Command("pretrain", "stop", settings)));
+        Assert.Equal(130, code);
+        RequireSavedOnce("stop", output, error);
+        Assert.InRange(tiny.Metrics("stop").Count, 1, StepsToStopIn - 1);
+
+        var (resumed, _, other) = await Finish(Launch(2, [.. tiny.Command("pretrain", "stop", settings), "--resume"]));
+        Assert.True(resumed == 0, other);
+        Assert.Equal(StepsToStopIn, tiny.Metrics("stop").Count);
+        Assert.Equal(tiny.Weights("stop-not"), tiny.Weights("stop"));
+    }
+
+    [Fact]
+    public async Task Ctrl_C_on_mpirun_leaves_a_checkpoint_within_its_grace()
+    {
+        RequireMpi();
+        // mpirun sends SIGTERM after so many seconds and SIGKILL after as many again, without looking whether anybody is left.
+        var together = Launch(2, tiny.Command("pretrain", "grace", "--set", "steps=1000000", "--set", "checkpoint_every=0", "--threads", "1", "--json"), "--mca", "odls_base_sigkill_timeout", "2");
+        var (code, output, error) = await Signalled("-INT", together);
+        Assert.NotEqual(0, code);                                       // mpirun's own, 1
+        RequireSavedOnce("grace", output, error);
     }
 
     [Fact]
@@ -92,12 +142,42 @@ public class DistributedTests(TinyStages tiny)
         }
     }
 
-    private static Process Launch(int ranks, IEnumerable<string> arguments)
+    /// <summary>One checkpoint, one message on how to go on, nothing unfinished, no model.</summary>
+    private void RequireSavedOnce(string run, string output, string error)
+    {
+        Assert.Single((output + error).Split('\n'), line => line.Contains("the state is saved"));
+        Assert.Single(error.Split('\n'), line => line.Contains("--resume"));
+        Assert.Single(Directory.GetFileSystemEntries(tiny[$"{run}/checkpoints"]));
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(tiny[run], "*", SearchOption.AllDirectories), path => path.EndsWith(".tmp"));
+        Assert.False(Directory.Exists(tiny[$"{run}/model"]));
+    }
+
+    /// <summary>Waits for the end of a run that gets a signal as soon as it shows a step.</summary>
+    private static async Task<(int Code, string Output, string Error)> Signalled(string signal, Process process)
+    {
+        using (process)
+        {
+            var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+            var output = new StringBuilder();
+            var sent = false;
+            while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+            {
+                output.AppendLine(line);
+                if (sent || !line.Contains("\"step\":")) continue;
+                sent = true;
+                Process.Start("kill", [signal, $"{process.Id}"]).WaitForExit();
+            }
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            return (process.ExitCode, output.ToString(), await error);
+        }
+    }
+
+    private static Process Launch(int ranks, IEnumerable<string> arguments, params string[] options)
     {
         Environment.SetEnvironmentVariable("OMPI_ALLOW_RUN_AS_ROOT", "1");
         Environment.SetEnvironmentVariable("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
         // Containers often forbid reading another process's memory, which Open MPI would try first.
-        return TinyStages.Start(arguments, Mpirun!, "--oversubscribe", "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none", "-np", $"{ranks}");
+        return TinyStages.Start(arguments, [Mpirun!, "--oversubscribe", "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none", .. options, "-np", $"{ranks}"]);
     }
 
     private static async Task<(int Code, string Output, string Error)> Finish(Process process)

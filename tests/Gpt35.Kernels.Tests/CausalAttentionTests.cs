@@ -111,48 +111,6 @@ public sealed unsafe class CausalAttentionTests
         }
     }
 
-    [Theory, MemberData(nameof(Tiers))]
-    public void Decoding_gives_the_last_row_of_the_whole_sequence_whatever_else_is_decoded(SimdTier tier)
-    {
-        foreach (var shape in new AttentionShape[]
-                 {
-                     new(2, 2, 32), new(3, 3, 16), new(1, 1, 64), new(2, 2, 5), new(1, 1, 24), new(4, 2, 16), new(6, 1, 8), new(2, 2, 32, 9), new(4, 1, 5, 1), new(2, 1, 8, 30),
-                 })
-        {
-            int[] lengths = [1, 30, 7, 64, 3, 18];
-            using var batch = new Batch(shape, lengths);
-            int width = shape.Width, cached = shape.KeyValueWidth, wide = shape.QkvWidth, tasks = lengths.Length;
-            using Guarded o = new(batch.Tokens * width), lse = new(batch.Tokens * shape.Heads), decoded = new(tasks * width), alone = new(width);
-            using Guarded keys = new(batch.Tokens * cached), values = new(batch.Tokens * cached), q = new(tasks * width);
-            nint[] k = new nint[tasks], v = new nint[tasks];
-            for (var i = 0; i < tasks; i++)
-            {
-                (k[i], v[i]) = ((nint)(keys.Pointer + batch.Starts[i] * cached), (nint)(values.Pointer + batch.Starts[i] * cached));
-                batch.Qkv.Span.Slice((batch.Starts[i + 1] - 1) * wide, width).CopyTo(q.Span[(i * width)..]);
-            }
-            for (var t = 0; t < batch.Tokens; t++)
-            {
-                batch.Qkv.Span.Slice(t * wide + width, cached).CopyTo(keys.Span[(t * cached)..]);
-                batch.Qkv.Span.Slice(t * wide + width + cached, cached).CopyTo(values.Span[(t * cached)..]);
-            }
-            Simd.Forced = tier;
-            CausalAttention.Forward(Support.Pools[0], batch.Qkv, batch.Starts, tasks, shape, o, lse);
-            fixed (nint* kp = k, vp = v)
-            fixed (int* n = lengths)
-            {
-                CausalAttention.Decode(Support.Pools[2], q, width, (float**)kp, (float**)vp, n, tasks, shape, decoded, width);
-                for (var i = 0; i < tasks; i++)
-                {
-                    var last = o.Span.Slice((batch.Starts[i + 1] - 1) * width, width);
-                    Support.Close(Support.Widen(last), decoded.Span.Slice(i * width, width), 1e-5);
-                    CausalAttention.Decode(Support.Pools[1], q.Pointer + i * width, width, (float**)kp + i, (float**)vp + i, n + i, 1, shape, alone, width);
-                    Assert.Equal(decoded.Span.Slice(i * width, width).ToArray(), alone.Array);
-                }
-            }
-            Simd.Forced = null;
-        }
-    }
-
     [Fact]
     public void Shared_heads_and_wide_windows_give_the_bits_of_repeated_heads_and_none()
     {
@@ -192,7 +150,7 @@ public sealed unsafe class CausalAttentionTests
     }
 
     /// <summary>Random sequences and their reference, head by head.</summary>
-    private sealed class Batch : IDisposable
+    internal sealed class Batch : IDisposable
     {
         private readonly AttentionShape shape;
         private readonly int[] lengths;

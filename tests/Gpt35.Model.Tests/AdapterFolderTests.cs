@@ -48,6 +48,85 @@ public sealed class AdapterFolderTests : IDisposable
         Assert.NotSame(shared.Model.Weights, elsewhere.Model.Weights);
     }
 
+    [Theory]
+    [InlineData(WeightPrecision.F32)]
+    [InlineData(WeightPrecision.BF16)]
+    [InlineData(WeightPrecision.Int8)]
+    [InlineData(WeightPrecision.Int4)]
+    public void An_adapter_is_read_for_a_base_that_is_there_in_any_precision(WeightPrecision precision)
+    {
+        using var model = Save("adapter", 0);
+        using var original = ModelFolder.Load(In("base"), WorkerPool.Shared, precision);
+        using var adapter = AdapterFolder.Load(In("adapter"), original.Model);
+        Assert.Equal(model.Parameters.Values.ToArray(), adapter.Parameters.Values.ToArray());
+        Assert.Equal(In("base"), adapter.BasePath);
+        using var folder = AdapterFolder.LoadOver(In("adapter"), original);
+        Assert.Same(original.Model.Weights, folder.Model.Weights);
+        Assert.Equal(precision, folder.Model.Precision);
+        Assert.Equal("sft", folder.Card.Stage);
+        Assert.NotSame(original.Tokenizer, folder.Tokenizer);
+
+        using var cache = new KvCache(Llama, 2);
+        var logits = new float[4 * Llama.VocabSize];
+        var batch = new ExtendBatch();
+        for (var i = 0; i < 2; i++)
+        {
+            var sequence = new KvSequence(12);
+            sequence.Append(i);
+            batch.Add(sequence, [1, 2, 3], 2, i == 1 ? adapter : null);
+        }
+        original.Model.Extend(cache, batch, logits);
+        using var alone = new SlotCache(Llama, 1, 12);
+        var expected = new float[Llama.VocabSize];
+        folder.Model.Extend(alone, [0], [0, 3], [1, 2, 3], expected);
+        Assert.Equal(expected, logits[^Llama.VocabSize..]);
+
+        foreach (var file in (string[])["tokenizer.json", "gpt35.json"]) File.Delete(Path.Combine(In("adapter"), file));
+        using var bare = AdapterFolder.LoadOver(In("adapter"), original);
+        Assert.Equal(("pretrain", original.Tokenizer), (bare.Card.Stage, bare.Tokenizer));
+    }
+
+    [Fact]
+    public void What_is_no_adapter_for_that_base_is_refused_with_the_reason()
+    {
+        using var adapted = Save("adapter", 0);
+        using var original = ModelFolder.Load(In("base"), WorkerPool.Shared, WeightPrecision.Int8);
+        Assert.Contains("no adapter_config.json", Refusal(In("base"), original.Model));
+        Assert.Contains("no adapter_config.json", Refusal(In("nothing"), original.Model));
+        Assert.Contains("is adapted itself", Refusal(In("adapter"), adapted));
+        using var wide = TestModels.Shaken(Llama with { HiddenSize = 12 });
+        Assert.Contains("expected [2, 12]. Does the adapter belong to another base?", Refusal(In("adapter"), wide));
+        using var gpt = TestModels.Shaken(TestModels.Tiny);
+        Assert.Contains("which its base does not have", Refusal(In("adapter"), gpt));
+
+        static string Refusal(string folder, Decoder over) => Assert.Throws<InvalidDataException>(() => AdapterFolder.Load(folder, over)).Message;
+    }
+
+    [Fact]
+    public void Another_base_than_the_one_that_is_named_is_told()
+    {
+        using (Save("adapter", 0)) { }
+        Directory.CreateDirectory(In("other"));
+        Assert.Null(AdapterFolder.OtherBase(In("adapter"), In("base")));
+        Assert.Null(AdapterFolder.OtherBase(In("adapter"), In("base") + "/"));
+        Assert.Equal(In("base"), AdapterFolder.OtherBase(In("adapter"), In("other")));
+        Name("../base");
+        Assert.Null(AdapterFolder.OtherBase(In("adapter"), In("base")));
+        Assert.Equal("../base", AdapterFolder.OtherBase(In("adapter"), In("other")));
+        Name("meta-llama/other");                                                                   // a hub's name, by its last part
+        Assert.Null(AdapterFolder.OtherBase(In("adapter"), In("other")));
+        Assert.Equal("meta-llama/other", AdapterFolder.OtherBase(In("adapter"), In("base")));
+        Name(null);
+        Assert.Null(AdapterFolder.OtherBase(In("adapter"), In("other")));
+
+        void Name(string? path)
+        {
+            var config = JsonNode.Parse(File.ReadAllText(Path.Combine(In("adapter"), "adapter_config.json")))!;
+            config["base_model_name_or_path"] = path;
+            File.WriteAllText(Path.Combine(In("adapter"), "adapter_config.json"), config.ToJsonString());
+        }
+    }
+
     [Fact]
     public void What_peft_writes_for_llama_is_read()
     {

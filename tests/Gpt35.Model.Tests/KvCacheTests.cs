@@ -18,7 +18,7 @@ public class KvCacheTests
     private static void CompareWithoutCache(ModelConfig config)
     {
         using var model = TestModels.Shaken(config);
-        using var cache = new KvCache(config, 3, 24);
+        using var cache = new SlotCache(config, 3, 24);
         ulong counter = 0;
         var ids = TestModels.Sequence(config, 6, ref counter, 24);
         var expected = model.Forward(new TokenBatchBuilder().AddCompletion(ids, 1).Build(), new ForwardRequest { LogProb = true }).LogProb.ToArray();
@@ -44,12 +44,12 @@ public class KvCacheTests
         int[] mine = TestModels.Sequence(config, 7, ref counter, 9), other = TestModels.Sequence(config, 7, ref counter, 14);
         var v = config.VocabSize;
 
-        using var alone = new KvCache(config, 1, 24);
+        using var alone = new SlotCache(config, 1, 24);
         var expected = new float[v];
         model.Extend(alone, [0], [0, 8], mine.AsSpan(0, 8), expected);
         model.Extend(alone, [0], [0, 1], mine.AsSpan(8, 1), expected);
 
-        using var shared = new KvCache(config, 4, 24);
+        using var shared = new SlotCache(config, 4, 24);
         var found = new float[2 * v];
         model.Extend(shared, [2, 0], [0, 8, 21], [.. mine[..8], .. other[..13]], found);
         model.Extend(shared, [0, 2], [0, 1, 2], [other[13], mine[8]], found);
@@ -60,7 +60,7 @@ public class KvCacheTests
     public void A_truncated_slot_goes_on_from_there()
     {
         using var model = TestModels.Shaken(Config);
-        using var cache = new KvCache(Config, 1, 24);
+        using var cache = new SlotCache(Config, 1, 24);
         float[] first = new float[Config.VocabSize], second = new float[Config.VocabSize];
         model.Extend(cache, [0], [0, 4], [1, 2, 3, 4], first);
         model.Extend(cache, [0], [0, 3], [9, 9, 9], second);
@@ -73,7 +73,7 @@ public class KvCacheTests
     public void Outgrowing_a_slot_is_refused_and_changes_nothing()
     {
         using var model = TestModels.Shaken(Config);
-        using var cache = new KvCache(Config, 2, 4);
+        using var cache = new SlotCache(Config, 2, 4);
         var logits = new float[Config.VocabSize];
         model.Extend(cache, [0], [0, 3], [1, 2, 3], logits);
         Assert.Contains("capacity", Assert.Throws<ArgumentException>(() => model.Extend(cache, [0], [0, 2], [4, 5], logits)).Message);

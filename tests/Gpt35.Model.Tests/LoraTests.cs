@@ -66,7 +66,7 @@ public class LoraTests
 
         static float[] Logits(Decoder decoder)
         {
-            using var cache = new KvCache(decoder.Config, 1, 8);
+            using var cache = new SlotCache(decoder.Config, 1, 8);
             var logits = new float[decoder.Config.VocabSize];
             decoder.Extend(cache, [0], [0, 3], [1, 2, 3], logits);
             return logits;

@@ -53,10 +53,10 @@ public class MemoryUseTests
     [Fact]
     public void A_key_value_cache_holds_what_the_plan_says()
     {
-        // L = 2, 3 slots of 10 tokens, keys and values of 2 · 6 floats.
-        Assert.Equal(4 * 2 * 2 * 3 * 10 * 12, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10));
-        using var cache = new KvCache(TestModels.TinyLlama, 3, 10);
-        Assert.Equal(sizeof(float) * cache.Floats, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10));
+        // L = 2, 3 slots of 10 tokens, each a block of 16, keys and values of 2 · 6 floats.
+        Assert.Equal(4 * 2 * 2 * 3 * 16 * 12, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10));
+        using var cache = new SlotCache(TestModels.TinyLlama, 3, 10);
+        Assert.Equal(cache.Cache.Bytes, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10));
     }
 
     [Fact]

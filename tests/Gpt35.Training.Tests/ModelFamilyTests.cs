@@ -32,7 +32,7 @@ public sealed class ModelFamilyTests : IDisposable
         Assert.True(config is { AttentionBias: false, MlpBias: false, TieWordEmbeddings: false });
         int[] prompt = [folder.Tokenizer.EndOfText, .. folder.Tokenizer.Encode("Once upon")], whole = folder.Tokenizer.Encode(Text);
         var logits = new float[config.VocabSize];
-        using var cache = new KvCache(config, 1, 160);
+        using var cache = new SlotCache(config, 1, 160);
         List<int> told = [.. prompt];
         while (told.Count <= whole.Length)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Gpt35.Inference;
 using Gpt35.Kernels;
 using Gpt35.Model;
 
@@ -60,8 +61,8 @@ internal static class BenchVerb
     private static Result Measure(Decoder model, int rounds, CancellationToken cancel)
     {
         int answer = Math.Clamp(model.Config.MaxPositionEmbeddings / 4, 1, LongestAnswer), prompt = Math.Max(1, Math.Min(LongestPrompt, model.Config.MaxPositionEmbeddings - answer));
-        var prefill = Median(rounds, () => DecoderSpeed.Prefill(model, prompt), cancel);
-        var decode = Batches.ToDictionary(batch => batch, batch => Median(rounds, () => DecoderSpeed.Decode(model, batch, answer), cancel));
+        var prefill = Median(rounds, () => EngineSpeed.Prefill(model, prompt), cancel);
+        var decode = Batches.ToDictionary(batch => batch, batch => Median(rounds, () => EngineSpeed.Decode(model, batch, answer), cancel));
         return new Result(WeightsArgument.Name(model.Precision), DotTiers.KernelName(model.Precision), model.WeightBytes / 1048576.0, prefill, decode);
     }
 

@@ -14,14 +14,16 @@ internal static class ChatVerb
         var system = new Option<string?>("--system") { Description = "System message that opens the conversation." };
         var sampling = new SamplingArguments(temperature: 0.7, maxTokens: 128);
         var weights = new WeightsArgument();
+        var adapter = new AdapterArgument();
         var command = new Command("chat", "Talk with a chat model in the terminal.") { model, system };
         sampling.AddTo(command);
         weights.AddTo(command);
+        adapter.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
             var path = parsed.GetRequiredValue(model);
-            using var folder = Models.OpenLanguageModel(path, pool, weights.Read(parsed));
+            using var folder = adapter.Open(session, parsed, path, pool, weights.Read(parsed));
             WeightsArgument.Announce(session, parsed, folder.Model);
             var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");

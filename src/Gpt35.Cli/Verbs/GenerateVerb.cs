@@ -15,15 +15,17 @@ internal static class GenerateVerb
         var suffix = new Option<string?>("--suffix") { Description = "Text that follows; the model writes what stands between. It must have been pre-trained with 'fim'." };
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
         var weights = new WeightsArgument();
+        var adapter = new AdapterArgument();
         var constraint = new ConstraintArguments();
         var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix };
         sampling.AddTo(command);
         weights.AddTo(command);
+        adapter.AddTo(command);
         constraint.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
-            using var folder = Models.OpenLanguageModel(parsed.GetRequiredValue(model), pool, weights.Read(parsed));
+            using var folder = adapter.Open(session, parsed, parsed.GetRequiredValue(model), pool, weights.Read(parsed));
             WeightsArgument.Announce(session, parsed, folder.Model);
             var (text, options) = (parsed.GetRequiredValue(prompt), sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer) });
             var written = parsed.GetValue(suffix) is { } end ? Insert(session, folder, text, end, options)

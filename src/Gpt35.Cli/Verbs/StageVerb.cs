@@ -45,8 +45,12 @@ internal static class StageVerb
             }
             catch (OperationCanceledException)
             {
+                var stopped = new StoppedException($"Stopped; the state is saved in {folder}.\nGo on with the same command and --resume.");
+                if (ranks.Count == 1) throw stopped;
+                // Said before leaving: once one of them has ended with 130, mpirun ends the others.
+                if (ranks.IsFirst) session.Error.WriteLine(stopped.Message);
                 ranks.Leave();
-                throw new StoppedException($"Stopped; the state is saved in {folder}.\nGo on with the same command and --resume.");
+                return ExitCode.Cancelled;
             }
             catch (Exception) when (!ranks.IsFirst)
             {

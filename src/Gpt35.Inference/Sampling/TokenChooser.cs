@@ -25,7 +25,6 @@ internal sealed class TokenChooser
     private readonly TokenLogProb[] alternatives = [];  // (room, n)
     private ConstraintCursor? cursor;
     private int position, stopPlace;
-    private bool stopTokenMet;
     private bool closed;                                // the constraint had to be closed before the tokens ran out
 
     /// <param name="options">How to choose.</param>
@@ -50,12 +49,15 @@ internal sealed class TokenChooser
     /// <summary>Why the completion ended; null while it goes on.</summary>
     public FinishReason? Finish { get; private set; }
 
+    /// <summary>Whether the last token was a stop token, which is no part of the text.</summary>
+    public bool StopTokenMet { get; private set; }
+
     /// <summary>The text of the tokens it chose, without special tokens, a stop token or a stop string.</summary>
     public string TextOf(ReadOnlySpan<int> tokens, Tokenizer tokenizer)
     {
         var decoder = new StopTextDecoder(tokenizer, options.StopStrings, options.MinTokens);
         var text = new StringBuilder();
-        foreach (var token in stopTokenMet ? tokens[..^1] : tokens) text.Append(decoder.Push(token));
+        foreach (var token in StopTokenMet ? tokens[..^1] : tokens) text.Append(decoder.Push(token));
         return text.Append(decoder.Flush()).ToString();
     }
 
@@ -127,16 +129,16 @@ internal sealed class TokenChooser
 
     private void Accept(int token)
     {
-        stopTokenMet = Stops(token);
+        StopTokenMet = Stops(token);
         position++;
         if (counts is not null) CollectionsMarshal.GetValueRefOrAddDefault(counts, token, out _)++;
-        if (stopTokenMet) Finish = FinishReason.Stop;
+        if (StopTokenMet) Finish = FinishReason.Stop;
         else if (cursor is not null)
         {
             cursor.Advance(token);
             if (cursor.MustEnd) Finish = closed ? FinishReason.Length : FinishReason.Stop;
         }
-        if (!stopTokenMet && stops is not null && MeetsStopString(token)) Finish = FinishReason.Stop;
+        if (!StopTokenMet && stops is not null && MeetsStopString(token)) Finish = FinishReason.Stop;
         if (position == room) Finish ??= FinishReason.Length;
     }
 

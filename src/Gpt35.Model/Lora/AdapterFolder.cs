@@ -29,9 +29,9 @@ public static class AdapterFolder
     /// <summary>Reads an adapter over a base that is in memory.</summary>
     /// <param name="folder">The adapter's folder.</param>
     /// <param name="over">The base; its weights are shared.</param>
-    /// <param name="basePath">Where the base came from.</param>
+    /// <param name="basePath">Where the base came from; null: not known.</param>
     /// <exception cref="InvalidDataException">A file is missing or wrong, or the adapter belongs to another base.</exception>
-    public static LoraAdapter Load(string folder, ModelConfig over, string basePath)
+    public static LoraAdapter Load(string folder, ModelConfig over, string? basePath)
     {
         var lora = AdapterConfig.Read(folder, over);
         var path = Path.Combine(folder, WeightsName);
@@ -50,6 +50,60 @@ public static class AdapterFolder
             adapter.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Reads an adapter for a base that is in memory, in whatever precision: for sequences of <see cref="ExtendBatch.Add"/>, where any number of adapters
+    /// stand over one base, or for <see cref="Decoder.WithAdapter"/>. Only its shape ties an adapter to a base; see <see cref="OtherBase"/>.
+    /// </summary>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <param name="over">The base.</param>
+    /// <exception cref="InvalidDataException">A file is missing or wrong, the adapter belongs to a base of another shape, or the base is adapted itself.</exception>
+    public static LoraAdapter Load(string folder, Decoder over)
+    {
+        if (!IsOne(folder)) throw new InvalidDataException($"{folder}: no {AdapterConfig.FileName}; expected the folder of an adapter, as a stage with 'lora' or PEFT writes it.");
+        if (over.Adapter is { } first)
+            throw new InvalidDataException($"{folder}: an adapter for a base, and the model it is to be used over is adapted itself{first.OverBase}. Name the base, or make a whole model of the other one first with 'gpt35 merge-lora'.");
+        return Load(folder, over.Config, AdapterConfig.ReadBase(folder));
+    }
+
+    /// <summary>A base with an adapter beside it, its weights shared and held as they are; tokenizer and card are the adapter's where its folder has them.</summary>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <param name="over">The base, which the caller still disposes of.</param>
+    /// <exception cref="InvalidDataException">As <see cref="Load(string, Decoder)"/>.</exception>
+    public static ModelFolder LoadOver(string folder, ModelFolder over)
+    {
+        var adapter = Load(folder, over.Model);
+        try
+        {
+            return new ModelFolder
+            {
+                Tokenizer = HasTokenizer(folder) ? Tokenizer.Load(folder) : over.Tokenizer,
+                Card = ModelFolder.CardIn(folder) ?? over.Card,
+                Model = over.Model.WithAdapter(adapter),
+            };
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The base that an adapter names, where that is another one than <paramref name="basePath"/>: the numbers may then mean nothing, though the shape fits. A name that
+    /// is no folder here, such as a hub's, counts as the same where its last part does.
+    /// </summary>
+    /// <returns>null: it names this one, or none.</returns>
+    public static string? OtherBase(string folder, string basePath)
+    {
+        if (AdapterConfig.ReadBase(folder) is not { Length: > 0 } named) return null;
+        string[] places = [FullPath(named), FullPath(Path.Combine(folder, named))];
+        var own = FullPath(basePath);
+        var isThere = places.Any(place => Directory.Exists(place) || File.Exists(place));
+        return places.Contains(own) || !isThere && Path.GetFileName(places[0]) == Path.GetFileName(own) ? null : named;
+
+        static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
     }
 
     /// <summary>What the adapter's gpt35.json says, or the base's where it has none.</summary>

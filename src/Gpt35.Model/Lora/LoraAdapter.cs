@@ -4,10 +4,12 @@ namespace Gpt35.Model;
 
 /// <summary>
 /// The trained part of an adapted model: A and B of every target, and the scalar head where the model has one. The base it belongs to is
-/// another <see cref="ParameterSet"/>, which stays as it is and may serve several adapters.
+/// another <see cref="ParameterSet"/>, which stays as it is and may serve several adapters. Passes use memory of the adapter's, so one thread at a time:
+/// decoders that work at the same time need copies of their own.
 /// </summary>
 public sealed unsafe class LoraAdapter : IDisposable
 {
+    private readonly ModelConfig shape;                                      // that a base must have
     private readonly LoraPair[][] pairs;                                     // (L)
     private readonly GrowingBuffer reduced = new(), reducedGradient = new(); // (T, r)
 
@@ -18,6 +20,7 @@ public sealed unsafe class LoraAdapter : IDisposable
         (Config, Lora, BasePath) = (config, lora, basePath);
         Parameters = new ParameterSet(LoraLayout.Parameters(config, lora));
         pairs = LoraLayout.Pairs(config, lora, Parameters);
+        shape = LoraLayout.BaseShapeOf(config);
     }
 
     /// <summary>A new adapter that changes nothing yet: B is 0, A uniform in ±1/√in as PEFT starts it; the head as <see cref="DecoderLayout.Initialize"/> would.</summary>
@@ -63,6 +66,9 @@ public sealed unsafe class LoraAdapter : IDisposable
     /// <summary>Folder of the base; null while it has none.</summary>
     public string? BasePath { get; }
 
+    /// <summary>For messages: " over PATH", or nothing.</summary>
+    internal string OverBase => BasePath is { } path ? $" over {path}" : "";
+
     /// <summary>What is trained, with its gradients.</summary>
     public ParameterSet Parameters { get; }
 
@@ -72,6 +78,10 @@ public sealed unsafe class LoraAdapter : IDisposable
 
     /// <summary>Floats allocated for passes so far.</summary>
     internal long WorkingFloats => reduced.Length + reducedGradient.Length;
+
+    /// <summary>Why it cannot be used over a base of that <see cref="LoraLayout.BaseShapeOf">shape</see>; null where it can.</summary>
+    internal string? MisfitOf(ModelConfig baseShape) => shape == baseShape ? null
+        : $"the adapter{OverBase} was made for another shape than this base has: {LoraLayout.Differences(shape, baseShape)}. Use it over the base it was trained over.";
 
     /// <summary>y += s·(x·Aᵀ)·Bᵀ for the targets of a site.</summary>
     /// <param name="pool">Threads.</param>
@@ -125,8 +135,12 @@ public sealed unsafe class LoraAdapter : IDisposable
         }
     }
 
+    /// <summary>Whether its memory is gone.</summary>
+    internal bool IsDisposed { get; private set; }
+
     public void Dispose()
     {
+        IsDisposed = true;
         Parameters.Dispose();
         reduced.Dispose();
         reducedGradient.Dispose();

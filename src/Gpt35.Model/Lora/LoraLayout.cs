@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
 namespace Gpt35.Model;
 
 /// <summary>The four products of a block that adapters add to.</summary>
@@ -65,6 +68,20 @@ internal static class LoraLayout
             return new LoraPair(site, parameters[$"{name}.lora_A.weight"].Offset, parameters[$"{name}.lora_B.weight"].Offset, inputs, firstColumn, columns);
         }).ToArray()),
     ];
+
+    /// <summary>What an adapter must have in common with its base: all but the head, which it brings, and what concerns training alone.</summary>
+    public static ModelConfig BaseShapeOf(ModelConfig config) => config.Resolved() with { NumScalars = 0, ResidDropout = 0, InitializerRange = 1 };
+
+    /// <summary>In what two shapes differ, for messages: "hidden_size 12 instead of 8".</summary>
+    public static string Differences(ModelConfig found, ModelConfig expected)
+    {
+        JsonObject ofFound = JsonOf(found), ofExpected = JsonOf(expected);
+        return string.Join(", ", ofFound.Concat(ofExpected).Select(value => value.Key).Distinct().Select(name => (Name: name, Found: TextOf(ofFound, name), Expected: TextOf(ofExpected, name)))
+            .Where(value => value.Found != value.Expected).Select(value => $"{value.Name} {value.Found} instead of {value.Expected}"));
+
+        static JsonObject JsonOf(ModelConfig config) => JsonSerializer.SerializeToNode(config, ModelFolder.Json)!.AsObject();
+        static string TextOf(JsonObject json, string name) => json[name]?.ToJsonString() ?? "none";
+    }
 
     /// <summary>The module's name without its path, as PEFT lists it in <c>target_modules</c>; two modules of GPT-2 are both called c_proj, so theirs has the parent.</summary>
     public static string ModuleOf(ModelConfig config, LoraTarget target) => (IsFused(config), target) switch

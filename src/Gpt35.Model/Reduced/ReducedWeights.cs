@@ -12,6 +12,7 @@ internal sealed unsafe class ReducedWeights : IDisposable
 
     private readonly ReducedMatrix[] blocks;               // (L, 4)
     private readonly ReducedMatrix? head;
+    private int owners = 1;
 
     private ReducedWeights(ReducedMatrix tokenEmbedding, ReducedMatrix[] blocks, ReducedMatrix? head) => (TokenEmbedding, this.blocks, this.head) = (tokenEmbedding, blocks, head);
 
@@ -20,6 +21,9 @@ internal sealed unsafe class ReducedWeights : IDisposable
 
     /// <summary>(V, D): the embedding where the two are tied.</summary>
     public ReducedMatrix OutputHead => head ?? TokenEmbedding;
+
+    /// <summary>Whether the vocabulary projection is a matrix of its own.</summary>
+    public bool HasOutputHead => head is not null;
 
     /// <summary>A matrix of a block, (outputs, inputs).</summary>
     public ReducedMatrix Block(int layer, LinearSite site) => blocks[layer * Sites.Length + (int)site];
@@ -90,8 +94,16 @@ internal sealed unsafe class ReducedWeights : IDisposable
         }
     }
 
+    /// <summary>One more owner: the memory is freed when each has disposed of it.</summary>
+    public ReducedWeights Share()
+    {
+        owners++;
+        return this;
+    }
+
     public void Dispose()
     {
+        if (--owners > 0) return;
         TokenEmbedding.Dispose();
         foreach (var matrix in blocks) matrix.Dispose();
         head?.Dispose();

@@ -87,6 +87,8 @@ internal sealed class RunFolder : IDisposable
         if (!context.Ranks.IsFirst && step >= 0)
         {
             var folder = Checkpoint.FolderOf(Path.Combine(context.RunFolder, "checkpoints"), step);
+            if (!Directory.Exists(folder))
+                throw new DirectoryNotFoundException($"{folder}: the first process goes on from this checkpoint, and there is none on {Environment.MachineName}. Put the run folder where every machine of the run sees it.");
             found = (folder, Checkpoint.Read(folder));
         }
         return new RunFolder(context, stage, recipe, lockFile, found);

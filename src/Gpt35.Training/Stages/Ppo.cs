@@ -28,7 +28,7 @@ public static class Ppo
             $"{StageModels.Size(models.Policy)}, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
 
         var sampling = new SamplingOptions { Temperature = recipe.Temperature, MaxTokens = recipe.MaxTokens, StopTokens = [models.Format.EndOfTurn(models.Tokenizer)] };
-        var engine = new InferenceEngine(models.Policy, GenerationBatch);
+        using var engine = new InferenceEngine(models.Policy, GenerationBatch);
         var scorer = new RolloutScorer(recipe, models.TrainedPolicy, models.ScoringReference, models.TrainedValue, models.ScoringReward, models.RewardBias, context.Ranks);
         var update = new PpoUpdate(recipe, models.TrainedPolicy, models.TrainedValue, models.PolicyOptimizer, models.ValueOptimizer, ptx);
         run.Numbers.TryAdd("kl_coef", recipe.KlCoef);

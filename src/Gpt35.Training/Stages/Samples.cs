@@ -16,7 +16,8 @@ internal static class Samples
         // A completion that would not fit shortens the sample, not the run.
         var fitting = prompts.Where(prompt => prompt.Length + options.MaxTokens <= model.Config.MaxPositionEmbeddings).Take(Count).ToList();
         if (fitting.Count == 0) return [];
-        var completions = new InferenceEngine(model).Generate(fitting, options);
+        using var engine = new InferenceEngine(model);
+        var completions = engine.Generate(fitting, options);
         return fitting.Zip(completions, (prompt, completion) => new JsonObject
         {
             ["prompt"] = tokenizer.Decode(prompt, includeSpecial: true),

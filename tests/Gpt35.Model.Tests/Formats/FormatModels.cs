@@ -66,7 +66,7 @@ public abstract class FormatTests : IDisposable
     /// <summary>The most likely tokens after a prompt.</summary>
     internal static int[] Greedy(Decoder model, int[] prompt, int count)
     {
-        using var cache = new KvCache(model.Config, 1, model.Config.MaxPositionEmbeddings);
+        using var cache = new SlotCache(model.Config, 1, model.Config.MaxPositionEmbeddings);
         var logits = new float[model.Config.VocabSize];
         var found = new int[count];
         for (var i = 0; i < count; i++)

@@ -62,7 +62,7 @@ public sealed class ReducedDecoderTests : FormatTests
             var counter = 0UL;
             int[][] prompts = [.. Enumerable.Range(0, sequences).Select(i => TestModels.Sequence(model.Config, 4, ref counter, 3 + i % 13))];
             var together = new float[sequences * v];
-            using var cache = new KvCache(model.Config, sequences, 40);
+            using var cache = new SlotCache(model.Config, sequences, 40);
             int[] slots = [.. Enumerable.Range(0, sequences)];
             int[] starts = [0, .. prompts.Select((prompt, i) => prompts[..(i + 1)].Sum(p => p.Length))];
             reduced.Extend(cache, slots, starts, prompts.SelectMany(prompt => prompt).ToArray(), together);
@@ -87,7 +87,7 @@ public sealed class ReducedDecoderTests : FormatTests
             using var model = TestModels.Shaken(config, pool: pool);
             using var reduced = precision == WeightPrecision.F32 ? null : model.Reduce(precision);
             var decoder = reduced ?? model;
-            using var cache = new KvCache(config, 3, 40);
+            using var cache = new SlotCache(config, 3, 40);
             var logits = new float[3 * config.VocabSize];
             decoder.Extend(cache, [0, 1, 2], [0, 4, 5, 10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], logits);
             // What a token allocates shows in every round; what the runtime does once in a while (compiling a method again) in one of them.
@@ -202,7 +202,7 @@ public sealed class ReducedDecoderTests : FormatTests
     /// <summary>Next-token logits after ids fed in chunks of those sizes.</summary>
     private static float[] Logits(Decoder model, int[] ids, params int[] chunks)
     {
-        using var cache = new KvCache(model.Config, 1, model.Config.MaxPositionEmbeddings);
+        using var cache = new SlotCache(model.Config, 1, model.Config.MaxPositionEmbeddings);
         var logits = new float[model.Config.VocabSize];
         var at = 0;
         foreach (var chunk in chunks)

@@ -1,0 +1,104 @@
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Inference.Scheduling;
+
+/// <summary>One completion of a request, from the queue to its end. Has memory for all its tokens from the start.</summary>
+internal sealed class Sample
+{
+    private readonly int[] tokens;              // (prompt + room,)
+    private readonly float[] logProbs;          // (room,)
+    private readonly int promptLength;
+    private readonly TokenChooser chooser;
+    private int generated, end;                 // end: tokens of the whole completion, once its last one is chosen
+
+    /// <param name="generation">Whose completion it is.</param>
+    /// <param name="index">Which one.</param>
+    /// <param name="order">Rises from sample to sample.</param>
+    /// <param name="room">Most tokens it can have.</param>
+    /// <param name="chooser">Chooses them.</param>
+    /// <param name="start">Where the prefix cache begins for it.</param>
+    public Sample(Generation generation, int index, long order, int room, TokenChooser chooser, PrefixIndex.Chain start)
+    {
+        var prompt = generation.Request.Prompt;
+        (Generation, Index, Order, this.chooser, promptLength, Chain, FirstChain) = (generation, index, order, chooser, prompt.Length, start, start);
+        tokens = new int[prompt.Length + room];
+        prompt.CopyTo(tokens, 0);
+        logProbs = new float[room];
+        Held = new KvSequence(tokens.Length);
+    }
+
+    public Generation Generation { get; }
+    public int Index { get; }
+
+    /// <summary>Place among all samples: who came first goes first.</summary>
+    public long Order { get; }
+    public int Priority => Generation.Request.Priority;
+    public LoraAdapter? Adapter => Generation.Request.Adapter;
+
+    /// <summary>What is in the cache.</summary>
+    public KvSequence Held { get; }
+
+    /// <summary>The beginning of the text as far as whole blocks of it are in the cache.</summary>
+    public PrefixIndex.Chain Chain;
+
+    /// <summary>The same for a text of which nothing is in the cache.</summary>
+    public PrefixIndex.Chain FirstChain { get; }
+
+    /// <summary>Blocks that were offered to the prefix cache.</summary>
+    public int BlocksKnown { get; set; }
+
+    /// <summary>Whether the step under way computes tokens of it.</summary>
+    public bool InFlight { get; set; }
+
+    /// <summary>Whether it has left, finished or not.</summary>
+    public bool Gone { get; set; }
+
+    /// <summary>Of how many tokens the step under way computes keys and values; guessed ones apart.</summary>
+    public int Taken { get; set; }
+
+    /// <summary>Guessed tokens of the step under way.</summary>
+    public int Guessed { get; set; }
+
+    /// <summary>Tokens of prompt and completion so far.</summary>
+    public int Count => promptLength + generated;
+
+    /// <summary>Most tokens of prompt and completion.</summary>
+    public int MostTokens => tokens.Length;
+
+    public int GeneratedCount => generated;
+    public ReadOnlySpan<int> Text => tokens.AsSpan(0, Count);
+    public ReadOnlySpan<int> GeneratedTokens => tokens.AsSpan(promptLength, Volatile.Read(ref generated));
+    public ReadOnlySpan<float> LogProbs => logProbs;
+
+    /// <summary>Tokens whose keys and values are not in the cache: one between two steps of a completion, more while its text is being read.</summary>
+    public int Pending => Count - Held.Length;
+    public bool IsDecoding => generated > 0 && Pending == 1;
+    public FinishReason? Finish => chooser.Finish;
+
+    /// <summary>Why the completion ends with its token <paramref name="place"/>; null where it does not. For any thread that has seen that token.</summary>
+    public FinishReason? FinishAt(int place) => place + 1 == end ? chooser.Finish : null;
+
+    /// <summary>Whether the last token is a stop token, which is no part of the text.</summary>
+    public bool EndsWithStopToken => chooser.StopTokenMet;
+
+    /// <summary>Whether other samples of the request wait for this one to have read the prompt.</summary>
+    public bool LeadsOthers => Index == 0 && Generation.Request.Samples > 1 && generated == 0;
+
+    /// <summary>Chooses the next token.</summary>
+    /// <exception cref="InvalidDataException">The logits are no numbers.</exception>
+    public int Choose(ReadOnlySpan<float> logits)
+    {
+        var token = chooser.Next(logits, out logProbs[generated]);
+        tokens[Count] = token;
+        if (chooser.Finish is not null) end = generated + 1;
+        Volatile.Write(ref generated, generated + 1);       // a reader in another thread sees the token before it sees the count
+        return token;
+    }
+
+    public Completion Complete(Tokenizer? tokenizer) => new(GeneratedTokens.ToArray(), logProbs[..generated], chooser.Finish!.Value)
+    {
+        Text = tokenizer is null ? null : chooser.TextOf(GeneratedTokens, tokenizer),
+        TokenLogProbs = chooser.Report,
+    };
+}

@@ -1,0 +1,425 @@
+using Gpt35.Kernels;
+using Gpt35.Model;
+using Gpt35.Tokenization;
+
+namespace Gpt35.Inference.Scheduling;
+
+/// <summary>
+/// Continuous batching (Orca, Yu et al. 2022) with chunked prefill (Agrawal et al. 2023): every step extends all running completions by one token in a
+/// single pass, and the tokens that are left of its budget read prompts, old ones first. Since a token's numbers have the same bits in any company, nothing of
+/// this shows in a text: not who else is running, nor how a prompt is cut, nor whether a completion lost its memory and was computed again.
+/// One thread steps at a time; requests come and go from any thread, while a step is computed too.
+/// </summary>
+internal sealed class Scheduler : IDisposable
+{
+    private readonly Lock gate = new();                 // over everything but the pass itself
+    private readonly Decoder model;
+    private readonly EngineOptions options;
+    private readonly KvCache cache;
+    private readonly BlockPool pool;
+    private readonly RequestQueue queue = new();
+    private readonly List<Sample> running = [];         // highest priority first, then oldest
+    private readonly List<Sample> inFlight = [];        // of the step under way, in the order of its batch
+    private readonly List<Sample> readers = [];         // of the step that is being planned: those whose text is being read
+    private readonly ExtendBatch batch = new();
+    private readonly SamplerMemory memory;
+    private readonly int[] guess;
+    private float[] logits = [];
+    private long nextOrder;
+    private long steps, promptTokens, cachedTokens, generatedTokens, guessedTokens, acceptedTokens, preemptions;
+
+    public Scheduler(Decoder model, EngineOptions options, Tokenizer? tokenizer, int blocks)
+    {
+        (this.model, this.options, Tokenizer) = (model, options, tokenizer);
+        cache = new KvCache(model.Config, blocks);
+        pool = new BlockPool(blocks, options.PrefixCache);
+        memory = new SamplerMemory(model.Config.VocabSize);
+        guess = new int[options.Speculator?.MostTokens ?? 0];
+    }
+
+    public Tokenizer? Tokenizer { get; }
+
+    public bool HasWork
+    {
+        get
+        {
+            lock (gate) return running.Count + queue.Count > 0;
+        }
+    }
+
+    public EngineStatus Status
+    {
+        get
+        {
+            lock (gate)
+                return new EngineStatus
+                {
+                    Waiting = queue.Count,
+                    Running = running.Count,
+                    Blocks = pool.Count,
+                    BlocksInUse = pool.Count - pool.Available,
+                    BlocksRemembered = pool.Remembered,
+                    Steps = steps,
+                    PromptTokens = promptTokens,
+                    CachedTokens = cachedTokens,
+                    GeneratedTokens = generatedTokens,
+                    GuessedTokens = guessedTokens,
+                    AcceptedTokens = acceptedTokens,
+                    Preemptions = preemptions,
+                    Kernel = DotTiers.KernelName(model.Precision),
+                };
+        }
+    }
+
+    /// <summary>Takes up a request.</summary>
+    /// <param name="request">A usable one.</param>
+    /// <param name="queueLimit">Most requests that may wait.</param>
+    /// <exception cref="QueueFullException">So many wait already.</exception>
+    /// <exception cref="ArgumentException">It needs more memory than there is.</exception>
+    public Generation Submit(GenerationRequest request, int queueLimit)
+    {
+        var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
+        var most = request.Prompt.Length + room;
+        if (KvCache.BlocksOf(most) > pool.Count)
+            throw new ArgumentException($"A prompt of {request.Prompt.Length} tokens and up to {room} more need {KvCache.BlocksOf(most)} blocks of {KvCache.BlockTokens} tokens; the cache has {pool.Count}. "
+                + "Ask for fewer tokens, or give the engine a larger cache.", nameof(request));
+        if (request.Samples < 1 || request.Samples > options.MaxSequences)
+            throw new ArgumentException($"{request.Samples} completions are asked for; expected 1 to {options.MaxSequences}, as many as the engine runs at once.", nameof(request));
+        var generation = new Generation(this, request);
+        lock (gate)
+        {
+            if (queue.Count >= queueLimit && queue.Count + running.Count >= options.MaxSequences) throw new QueueFullException(queue.Count);
+            queue.Add(NewSample(generation, 0));
+        }
+        return generation;
+    }
+
+    public void Cancel(Generation generation) => Stop(generation, new OperationCanceledException());
+
+    /// <summary>Forgets what prompts began with.</summary>
+    public void ForgetPrefixes()
+    {
+        lock (gate) pool.ForgetAll();
+    }
+
+    /// <summary>One pass over the model. Does nothing where there is nothing to do.</summary>
+    public void Step()
+    {
+        lock (gate)
+        {
+            Plan();
+            if (inFlight.Count == 0) return;
+            var floats = (long)batch.OutputCount * model.Config.VocabSize;
+            if (logits.Length < floats) logits = new float[checked((int)Math.Max(floats, 2L * logits.Length))];
+        }
+        try
+        {
+            model.Extend(cache, batch, logits.AsSpan(0, batch.OutputCount * model.Config.VocabSize));
+        }
+        catch (Exception exception)
+        {
+            lock (gate) Land(exception);                       // those of the step fail with it; it is theirs to tell
+            return;
+        }
+        lock (gate) Land(null);
+    }
+
+    /// <summary>Ends all requests.</summary>
+    public void StopAll(Exception why)
+    {
+        lock (gate)
+        {
+            while (running.Count > 0) Stop(running[0].Generation, why);
+            while (queue.Peek() is { } sample) Stop(sample.Generation, why);
+        }
+    }
+
+    public void Dispose()
+    {
+        StopAll(new OperationCanceledException());
+        cache.Dispose();
+    }
+
+    private Sample NewSample(Generation generation, int index)
+    {
+        var request = generation.Request;
+        var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
+        var chooser = new TokenChooser(request.Options, memory, request.Stream + index, room, Tokenizer);
+        var sample = new Sample(generation, index, nextOrder++, room, chooser, PrefixIndex.Start(PrefixSalt.Of(request)));
+        Volatile.Write(ref generation.Samples[index], sample);
+        return sample;
+    }
+
+    // ---- before the pass ----
+
+    private void Plan()
+    {
+        batch.Clear();
+        inFlight.Clear();
+        MakeWay();
+        var budget = options.TokensPerStep;
+        for (var i = 0; i < running.Count; i++)
+            if (running[i].IsDecoding) budget -= Take(running[i], 1);
+        Read(budget);
+    }
+
+    /// <summary>
+    /// Gives the tokens left to prompts. The oldest gets half of them, and what the others leave; of the others, those first that have least to read,
+    /// so that none waits for a long one.
+    /// </summary>
+    private void Read(int budget)
+    {
+        readers.Clear();
+        while (queue.Peek() is { } next && Fits(next)) Enter(queue.Take());
+        foreach (var sample in running)
+        {
+            if (sample.IsDecoding) continue;
+            FindKnown(sample);
+            readers.Add(sample);
+        }
+        if (readers.Count == 0 || budget <= 0) return;
+        var others = budget - Math.Min(readers[0].Pending, (budget + 1) / 2);
+        for (var count = readers.Count - 1; count > 0 && others > 0; count--)
+        {
+            var place = 1;
+            for (var i = 2; i <= count; i++)
+                if (readers[i].Pending < readers[place].Pending) place = i;
+            if (running.Contains(readers[place]))                                // its memory may have gone to another one meanwhile
+            {
+                var taken = Take(readers[place], others);
+                (budget, others) = (budget - taken, others - taken);
+            }
+            readers.RemoveAt(place);
+        }
+        if (running.Contains(readers[0])) Take(readers[0], budget);
+    }
+
+    /// <summary>Where a sample of a higher priority waits and has no place, those of a lower one leave theirs.</summary>
+    private void MakeWay()
+    {
+        while (queue.Peek() is { } next && running.Count > 0 && running[^1].Priority < next.Priority && !Fits(next)) Preempt(running[^1]);
+    }
+
+    /// <summary>Whether there is room for all samples of its request, and memory for its text beside those that are being read.</summary>
+    private bool Fits(Sample sample)
+    {
+        int places = PlacesOf(sample), blocks = BlocksToCome(sample);
+        foreach (var other in running) (places, blocks) = (places + PlacesOf(other), blocks + BlocksToCome(other));
+        return places <= options.MaxSequences && blocks <= pool.Available;
+
+        static int PlacesOf(Sample sample) => sample.LeadsOthers ? sample.Generation.Request.Samples : 1;
+        static int BlocksToCome(Sample sample) => Math.Max(0, KvCache.BlocksOf(Math.Min(sample.Count + 1, sample.MostTokens)) - sample.Held.BlockCount);
+    }
+
+    /// <summary>Goes on in a text as far as it has been read for others.</summary>
+    private void FindKnown(Sample sample)
+    {
+        var held = sample.Held;
+        if (held.Length < held.Capacity) return;
+        pool.ShareKnown(ref sample.Chain, sample.Text[held.Length..^1], held);   // the last token is computed in any case: its logits are wanted
+        var found = held.Length - sample.BlocksKnown * KvCache.BlockTokens;
+        sample.BlocksKnown = held.BlockCount;
+        cachedTokens += found;
+        if (sample.GeneratedCount == 0) sample.Generation.CachedTokens += found;
+    }
+
+    private void Enter(Sample sample)
+    {
+        var place = running.Count;
+        while (place > 0 && RequestQueue.Precedes(sample, running[place - 1])) place--;
+        running.Insert(place, sample);
+    }
+
+    /// <summary>Puts tokens of a sample into the step.</summary>
+    /// <returns>How many of the budget it took: 0 where there is no memory for it now.</returns>
+    private int Take(Sample sample, int most)
+    {
+        var taken = Math.Min(sample.Pending, most);
+        var whole = taken == sample.Pending;
+        if (!Reserve(sample, sample.Held.Length + taken)) return 0;
+        var guesses = whole && sample.GeneratedCount > 0 ? Guess(sample) : 0;
+        var text = sample.Text.Slice(sample.Held.Length, taken);
+        if (guesses > 0)
+        {
+            Span<int> guessed = stackalloc int[taken + guesses];
+            text.CopyTo(guessed);
+            guess.AsSpan(0, guesses).CopyTo(guessed[taken..]);
+            batch.Add(sample.Held, guessed, guesses + 1, sample.Adapter);
+        }
+        else batch.Add(sample.Held, text, whole ? 1 : 0, sample.Adapter);
+        (sample.InFlight, sample.Taken, sample.Guessed) = (true, taken, guesses);
+        inFlight.Add(sample);
+        queue.Serve(sample, taken);
+        return taken + guesses;
+    }
+
+    /// <summary>Guesses tokens to come, as far as there are blocks for them without taking any from others.</summary>
+    private int Guess(Sample sample)
+    {
+        if (options.Speculator is not { } speculator) return 0;
+        var most = Math.Min(guess.Length, sample.MostTokens - sample.Count - 1);
+        most = Math.Min(most, sample.Held.Capacity + pool.Available * KvCache.BlockTokens - sample.Count);
+        if (most <= 0) return 0;
+        var guesses = Math.Min(most, speculator.Guess(sample.Text, guess.AsSpan(0, most)));
+        for (var i = 0; i < guesses; i++)
+            if ((uint)guess[i] >= (uint)model.Config.VocabSize) guesses = i;
+        return guesses > 0 && Reserve(sample, sample.Count + guesses) ? guesses : 0;
+    }
+
+    /// <summary>Gives a sample blocks of its own for all tokens up to <paramref name="length"/>; where there are none left, takes them from those that come after it.</summary>
+    private bool Reserve(Sample sample, int length)
+    {
+        var held = sample.Held;
+        for (var place = held.Length / KvCache.BlockTokens; place < held.BlockCount && place * KvCache.BlockTokens < length; place++)
+        {
+            if (!pool.IsShared(held.Blocks[place])) continue;
+            if (!TakeBlock(sample, out var own)) return false;
+            cache.CopyBlock(held.Blocks[place], own);
+            pool.Release(held.Blocks[place]);
+            held.Replace(place, own);
+        }
+        while (held.Capacity < length)
+        {
+            if (!TakeBlock(sample, out var block)) return false;
+            held.Append(block);
+        }
+        return true;
+    }
+
+    private bool TakeBlock(Sample sample, out int block)
+    {
+        while ((block = pool.Take()) < 0)
+        {
+            var victim = running[^1];
+            for (var i = running.Count - 1; i >= 0 && (victim = running[i]) != sample; i--)
+                if (!victim.InFlight && victim.Held.BlockCount > 0) break;
+            if (victim == sample || victim.InFlight || victim.Held.BlockCount == 0) return false;
+            Preempt(victim);
+        }
+        return true;
+    }
+
+    /// <summary>Takes a sample's memory away; it waits, and what it had is computed again.</summary>
+    private void Preempt(Sample sample)
+    {
+        running.Remove(sample);
+        ReleaseBlocks(sample);
+        queue.Leave(sample);
+        queue.Add(sample);
+        preemptions++;
+    }
+
+    // ---- after it ----
+
+    /// <summary>Reads the logits of the step that was computed.</summary>
+    private void Land(Exception? failure)
+    {
+        steps++;
+        for (var b = 0; b < inFlight.Count; b++)
+        {
+            var sample = inFlight[b];
+            sample.InFlight = false;
+            if (sample.Gone)
+            {
+                ReleaseBlocks(sample);                             // it was cancelled during the pass
+                continue;
+            }
+            try
+            {
+                if (failure is not null) throw failure;
+                Extend(sample, batch.OutputStarts[b], batch.OutputStarts[b + 1]);
+            }
+            catch (Exception exception)
+            {
+                Stop(sample.Generation, exception);
+            }
+        }
+        inFlight.Clear();
+    }
+
+    private void Extend(Sample sample, int firstRow, int endRow)
+    {
+        if (sample.GeneratedCount == 0) promptTokens += sample.Taken;
+        if (firstRow == endRow)
+        {
+            Remember(sample);
+            return;
+        }
+        if (sample.LeadsOthers) StartOthers(sample, firstRow);
+        var before = sample.GeneratedCount;
+        for (var row = firstRow; row < endRow; row++)
+        {
+            var token = sample.Choose(LogitsOf(row));
+            if (sample.Finish is not null || row == endRow - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
+        }
+        var chosen = sample.GeneratedCount - before;
+        (generatedTokens, guessedTokens, acceptedTokens) = (generatedTokens + chosen, guessedTokens + sample.Guessed, acceptedTokens + chosen - 1);
+        queue.Serve(sample, chosen - 1);
+        sample.Held.SetLength(sample.Count - 1);                    // guesses that were wrong are dropped
+        Remember(sample);
+        sample.Generation.Notify();
+        if (sample.Finish is not null) Finish(sample);
+    }
+
+    /// <summary>The other samples of a request go on from the prompt that the first one has read.</summary>
+    private void StartOthers(Sample leader, int row)
+    {
+        for (var index = 1; index < leader.Generation.Request.Samples; index++)
+        {
+            var sample = NewSample(leader.Generation, index);
+            foreach (var block in leader.Held.Blocks[..KvCache.BlocksOf(leader.Count)])
+            {
+                pool.Share(block);
+                sample.Held.Append(block);
+            }
+            sample.Held.SetLength(leader.Count);
+            (sample.Chain, sample.BlocksKnown) = (leader.Chain, leader.BlocksKnown);
+            queue.Join(sample);
+            Enter(sample);
+            sample.Choose(LogitsOf(row));
+            generatedTokens++;
+            if (sample.Finish is not null) Finish(sample);
+        }
+    }
+
+    private ReadOnlySpan<float> LogitsOf(int row) => logits.AsSpan(row * model.Config.VocabSize, model.Config.VocabSize);
+
+    /// <summary>Offers the blocks that have become whole to the prefix cache.</summary>
+    private void Remember(Sample sample)
+    {
+        for (; (sample.BlocksKnown + 1) * KvCache.BlockTokens <= sample.Held.Length; sample.BlocksKnown++)
+            pool.Remember(ref sample.Chain, sample.Text.Slice(sample.BlocksKnown * KvCache.BlockTokens, KvCache.BlockTokens), sample.Held.Blocks[sample.BlocksKnown]);
+    }
+
+    private void Finish(Sample sample)
+    {
+        Leave(sample);
+        sample.Generation.Finish(sample, Tokenizer);
+    }
+
+    /// <summary>Ends a request before its time.</summary>
+    private void Stop(Generation generation, Exception why)
+    {
+        lock (gate)
+        {
+            foreach (var sample in generation.Samples)
+                if (sample is { Gone: false }) Leave(sample);
+            generation.Fail(why);
+        }
+    }
+
+    private void Leave(Sample sample)
+    {
+        sample.Gone = true;
+        if (running.Remove(sample)) queue.Leave(sample);
+        else queue.Remove(sample);
+        if (!sample.InFlight) ReleaseBlocks(sample);
+    }
+
+    /// <summary>Lets go of the last block first, so that of a remembered text the end is forgotten before the beginning.</summary>
+    private void ReleaseBlocks(Sample sample)
+    {
+        while (sample.Held.BlockCount > 0) pool.Release(sample.Held.RemoveLast());
+        (sample.Chain, sample.BlocksKnown) = (sample.FirstChain, 0);
+    }
+}
