@@ -99,10 +99,8 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
             {
                 var bytes = F.Step<W, V, D>(quants, s);
                 V even = D.Even(bytes), odd = D.Odd(bytes);
-                a = D.Dot(a, even, odd, step, 4);
-                b = D.Dot(b, even, odd, step + 4, 4);
-                c = D.Dot(c, even, odd, step + 8, 4);
-                d = D.Dot(d, even, odd, step + 12, 4);
+                D.DotTwo(ref a, ref b, even, odd, step, 4);
+                D.DotTwo(ref c, ref d, even, odd, step + 8, 4);
             }
             var scale = D.LoadHalf(scales);
             y0 = Finish(a, scale, inputs, 0, y0);
@@ -132,14 +130,10 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
             {
                 var bytes = F.Step<W, V, D>(quants, s);
                 V even = D.Even(bytes), odd = D.Odd(bytes);
-                a = D.Dot(a, even, odd, step, 8);
-                b = D.Dot(b, even, odd, step + 4, 8);
-                c = D.Dot(c, even, odd, step + 8, 8);
-                d = D.Dot(d, even, odd, step + 12, 8);
-                e = D.Dot(e, even, odd, step + 16, 8);
-                f = D.Dot(f, even, odd, step + 20, 8);
-                g = D.Dot(g, even, odd, step + 24, 8);
-                h = D.Dot(h, even, odd, step + 28, 8);
+                D.DotTwo(ref a, ref b, even, odd, step, 8);
+                D.DotTwo(ref c, ref d, even, odd, step + 8, 8);
+                D.DotTwo(ref e, ref f, even, odd, step + 16, 8);
+                D.DotTwo(ref g, ref h, even, odd, step + 24, 8);
             }
             var scale = D.LoadHalf(scales);
             y0 = Finish(a, scale, inputs, 0, y0);

@@ -27,6 +27,13 @@ internal readonly unsafe struct Dots128 : IDotLanes<Vector128<float>>
     }
 
     [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector128<float> first, ref Vector128<float> second, Vector128<float> even, Vector128<float> odd, byte* step, int width)
+    {
+        first = Dot(first, even, odd, step, width);
+        second = Dot(second, even, odd, step + sizeof(int), width);
+    }
+
+    [MethodImpl(Inline)]
     public static Vector128<float> MultiplyPairs(Vector128<float> x, Vector128<float> y) =>
         (((x.AsInt32() << 16) >> 16) * ((y.AsInt32() << 16) >> 16) + (x.AsInt32() >> 16) * (y.AsInt32() >> 16)).AsSingle();
 

@@ -29,6 +29,13 @@ internal readonly unsafe struct Dots256 : IDotLanes<Vector256<float>>
     }
 
     [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector256<float> first, ref Vector256<float> second, Vector256<float> even, Vector256<float> odd, byte* step, int width)
+    {
+        first = Dot(first, even, odd, step, width);
+        second = Dot(second, even, odd, step + sizeof(int), width);
+    }
+
+    [MethodImpl(Inline)]
     public static Vector256<float> MultiplyPairs(Vector256<float> x, Vector256<float> y) => Avx2.MultiplyAddAdjacent(x.AsInt16(), y.AsInt16()).AsSingle();
 
     [MethodImpl(Inline)] public static Vector256<float> ToFloat(Vector256<float> whole) => Vector256.ConvertToSingle(whole.AsInt32());

@@ -32,6 +32,19 @@ internal readonly unsafe struct Dots512 : IDotLanes<Vector512<float>>
     }
 
     [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector512<float> first, ref Vector512<float> second, Vector512<float> even, Vector512<float> odd, byte* step, int width)
+    {
+        var inputs = (int*)step;
+        Vector512<float> p = MultiplyPairs(even, Vector512.Create(inputs[0]).AsSingle()), q = MultiplyPairs(even, Vector512.Create(inputs[1]).AsSingle());
+        first = Lanes512.AddBits(first, p);
+        second = Lanes512.AddBits(second, q);
+        p = MultiplyPairs(odd, Vector512.Create(inputs[width]).AsSingle());
+        q = MultiplyPairs(odd, Vector512.Create(inputs[width + 1]).AsSingle());
+        first = Lanes512.AddBits(first, p);
+        second = Lanes512.AddBits(second, q);
+    }
+
+    [MethodImpl(Inline)]
     public static Vector512<float> MultiplyPairs(Vector512<float> x, Vector512<float> y) => Avx512BW.MultiplyAddAdjacent(x.AsInt16(), y.AsInt16()).AsSingle();
 
     [MethodImpl(Inline)] public static Vector512<float> ToFloat(Vector512<float> whole) => Vector512.ConvertToSingle(whole.AsInt32());

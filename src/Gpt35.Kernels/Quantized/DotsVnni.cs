@@ -24,6 +24,13 @@ internal readonly unsafe struct DotsVnni : IDotLanes<Vector256<float>>
     public static Vector256<float> Dot(Vector256<float> sum, Vector256<float> even, Vector256<float> odd, byte* step, int width) =>
         AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), even.AsByte(), Vector256.Create(*(int*)step).AsSByte()).AsSingle();
 
+    [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector256<float> first, ref Vector256<float> second, Vector256<float> even, Vector256<float> odd, byte* step, int width)
+    {
+        first = Dot(first, even, odd, step, width);
+        second = Dot(second, even, odd, step + sizeof(int), width);
+    }
+
     [MethodImpl(Inline)] public static Vector256<float> MultiplyPairs(Vector256<float> x, Vector256<float> y) => Dots256.MultiplyPairs(x, y);
     [MethodImpl(Inline)] public static Vector256<float> ToFloat(Vector256<float> whole) => Dots256.ToFloat(whole);
     [MethodImpl(Inline)] public static Vector256<float> LoadHalf(ushort* from) => Dots256.LoadHalf(from);

@@ -25,6 +25,9 @@ internal unsafe interface IDotLanes<V> where V : unmanaged
     /// <summary>sum + Σ of the four products, exact, in each lane as a whole number.</summary>
     static abstract V Dot(V sum, V even, V odd, byte* step, int width);
 
+    /// <summary>The same for two inputs side by side: the products first, for an addition between them would take the unit of the next one.</summary>
+    static abstract void DotTwo(ref V first, ref V second, V even, V odd, byte* step, int width);
+
     /// <summary>Whether many inputs are faster with weights that are widened once, by <see cref="Even"/> and <see cref="Odd"/>.</summary>
     static abstract bool TakesPanels { get; }
 
