@@ -1,3 +1,5 @@
+using Gpt35.Kernels;
+
 namespace Gpt35.Inference;
 
 /// <summary>How much an engine does at once. None of it changes what is generated.</summary>
@@ -14,6 +16,9 @@ public sealed record EngineOptions
 
     /// <summary>Tokens for whose keys and values there is memory; null: as many as the sequences can need, in at most a quarter of the free memory.</summary>
     public int? CacheTokens { get; init; }
+
+    /// <summary>How keys and values are held.</summary>
+    public KvPrecision CachePrecision { get; init; } = KvPrecision.F32;
 
     /// <summary>Most requests that wait; one more is refused.</summary>
     public int QueueLimit { get; init; } = 1024;

@@ -209,7 +209,7 @@ public sealed class InferenceEngine : IDisposable
     {
         if (options.CacheTokens is { } tokens) return KvCache.BlocksOf(tokens);
         var context = KvCache.BlocksOf(model.Config.MaxPositionEmbeddings);
-        var blockBytes = 2L * model.Config.NumHiddenLayers * KvCache.BlockTokens * model.Config.KeyValueWidth * sizeof(float);
+        var blockBytes = MemoryUse.OfCache(model.Config, 1, KvCache.BlockTokens, options.CachePrecision);
         var affordable = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / blockBytes;
         return (int)Math.Max(context, Math.Min((long)options.MaxSequences * context, Math.Min(affordable, int.MaxValue / KvCache.BlockTokens)));
     }

@@ -68,7 +68,7 @@ public sealed unsafe partial class Decoder
         a.Reserve(Config, t);
         ProjectQkv(layer, x, t, a, batch);
         Rotate(a.Qkv, batch.Positions);
-        PagedAttention.Store(a.Qkv, pages, sequences, shapes[layer]);
+        PagedAttention.Store(pool, a.Qkv, pages, sequences, shapes[layer]);
         PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
         if (layer == blocks.Length - 1 && EndsEarly(batch))
         {

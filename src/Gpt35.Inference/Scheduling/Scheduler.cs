@@ -31,7 +31,7 @@ internal sealed class Scheduler : IDisposable
     public Scheduler(Decoder model, EngineOptions options, Tokenizer? tokenizer, int blocks)
     {
         (this.model, this.options, Tokenizer) = (model, options, tokenizer);
-        cache = new KvCache(model.Config, blocks);
+        cache = new KvCache(model.Config, blocks, options.CachePrecision);
         pool = new BlockPool(blocks, options.PrefixCache);
         memory = new SamplerMemory(model.Config.VocabSize);
         guess = new int[options.Speculator?.MostTokens ?? 0];
