@@ -12,6 +12,8 @@ using Gpt35.Benchmarks;
 //   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
 //   PPO's rollouts at the quickstart's size beside TorchSharp's model in a loop without a cache; --quick: one round
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- speculate MODEL PROMPTS [DRAFT]
+//   writing text with and without guesses, of a look-up and of a draft model; PROMPTS has a text, or a JSON object, in each line
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- check-tiktoken
 //   ids of 100,000 random strings, three vocabularies, against tiktoken itself
 switch (args)
@@ -35,12 +37,14 @@ switch (args)
     case ["rollout-rounds", var contestant, var file, var seconds]:
         RolloutRounds.Run(Enum.Parse<Contestant>(contestant), file, double.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture));
         return 0;
+    case ["speculate", var model, var prompts, .. var draft] when draft.Length < 2:
+        return SpeculationBenchmarks.Run(model, prompts, draft.FirstOrDefault());
     case ["check-tiktoken"]:
         return TiktokenCheck.Run();
     case ["train-tokenizer", var file]:
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], rollouts [--json] [--quick], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }

@@ -1,4 +1,5 @@
 using Gpt35.Data;
+using Gpt35.Inference;
 using Gpt35.Kernels;
 using Gpt35.Model;
 
@@ -38,6 +39,21 @@ internal static class Models
             ? $"{path} holds no finished model: there are checkpoints, but no {Path.Combine(path, "model")}. Finish the run with --resume, or name a checkpoint."
             : $"{path} holds no model: there is no config.json in it or in its subfolder model.");
     }
+
+    /// <summary>An engine for so many completions at once, on one person's behalf: prompts are read in large pieces.</summary>
+    /// <param name="folder">The model.</param>
+    /// <param name="cache">How keys and values are held.</param>
+    /// <param name="draft">The model that guesses ahead; null: none.</param>
+    /// <param name="lookup">Whether prompt look-up guesses instead.</param>
+    /// <param name="sequences">Completions at once.</param>
+    public static InferenceEngine EngineOf(ModelFolder folder, KvPrecision cache, ModelFolder? draft, bool lookup, int sequences = 1) => new(folder.Model, new EngineOptions
+    {
+        MaxSequences = sequences,
+        CachePrecision = cache,
+        TokensPerStep = Math.Max(sequences, InferenceEngine.PromptTokensPerStep),
+        Draft = draft is null ? null : new DraftModel(draft.Model),
+        Speculator = lookup ? new PromptLookup() : null,
+    }, folder.Tokenizer);
 
     /// <summary>The chat format a model was trained with, if it was.</summary>
     public static ChatFormat? ChatFormatOf(ModelFolder folder) => ChatFormat.Stored(folder.Card.ChatFormat, folder.Card.ChatTemplate);

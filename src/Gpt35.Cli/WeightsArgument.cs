@@ -4,7 +4,7 @@ using Gpt35.Model;
 
 namespace Gpt35.Cli;
 
-/// <summary><c>--dtype</c> of the verbs that only read a model: how its weights are held.</summary>
+/// <summary><c>--dtype</c> and <c>--kv-cache</c> of the verbs that only read a model: how its weights, keys and values are held.</summary>
 internal sealed class WeightsArgument
 {
     private readonly Option<string> dtype = new Option<string>("--dtype")
@@ -13,16 +13,32 @@ internal sealed class WeightsArgument
         HelpName = "f32|bf16|int8|int4",
     }.WithDefault("f32");
 
-    public WeightsArgument() => dtype.AcceptOnlyFromAmong([.. Enum.GetValues<WeightPrecision>().Select(Name)]);
+    private readonly Option<string> cache = new Option<string>("--kv-cache")
+    {
+        Description = "How to hold keys and values: f32 as computed; bf16 or int8 for longer texts in the same memory.",
+        HelpName = "f32|bf16|int8",
+    }.WithDefault("f32");
 
-    public void AddTo(Command command) => command.Options.Add(dtype);
+    public WeightsArgument()
+    {
+        dtype.AcceptOnlyFromAmong([.. Enum.GetValues<WeightPrecision>().Select(Name)]);
+        cache.AcceptOnlyFromAmong([.. Enum.GetNames<KvPrecision>().Select(name => name.ToLowerInvariant())]);
+    }
+
+    public void AddTo(Command command)
+    {
+        command.Options.Add(dtype);
+        command.Options.Add(cache);
+    }
+
+    public KvPrecision ReadCache(ParseResult parsed) => Enum.Parse<KvPrecision>(parsed.GetValue(cache)!, ignoreCase: true);
 
     public WeightPrecision Read(ParseResult parsed) => Enum.GetValues<WeightPrecision>().First(precision => Name(precision) == parsed.GetValue(dtype));
 
-    /// <summary>Says on the error stream, so that the text stays alone on the other one, what multiplies with weights that were asked for in fewer bits.</summary>
+    /// <summary>Says on the error stream, so that the text stays alone on the other one, how the weights are held and what multiplies with them.</summary>
     public static void Announce(Session session, ParseResult parsed, Decoder model)
     {
-        if (model.Precision != WeightPrecision.F32 && !parsed.GetValue<bool>(CommandLine.Quiet))
+        if (!parsed.GetValue<bool>(CommandLine.Quiet))
             session.Error.WriteLine($"{Name(model.Precision)} weights, {Mebibytes(model)}; {DotTiers.KernelName(model.Precision)}");
     }
 

@@ -25,6 +25,10 @@ public sealed record EngineStatus
     public long GuessedTokens { get; init; }
     /// <summary>Of these, those that were right.</summary>
     public long AcceptedTokens { get; init; }
+    /// <summary>Tokens that the draft model computed, those of prompts among them.</summary>
+    public long DraftTokens { get; init; }
+    /// <summary>Blocks of the draft model's cache that completions under way hold.</summary>
+    public int DraftBlocksInUse { get; init; }
     /// <summary>Completions that gave their memory to others and were computed again.</summary>
     public long Preemptions { get; init; }
     /// <summary>The kernel of the matrix products.</summary>

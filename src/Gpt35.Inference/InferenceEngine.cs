@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Gpt35.Inference.Scheduling;
 using Gpt35.Kernels;
 using Gpt35.Model;
@@ -11,7 +12,7 @@ namespace Gpt35.Inference;
 /// <see cref="EngineOptions"/> say. A prompt and its completion together never exceed the model's context; a completion that reaches its end finishes with
 /// <see cref="FinishReason.Length"/>. For any number of threads; but nobody else may use the decoder meanwhile.
 /// </summary>
-public sealed class InferenceEngine : IDisposable
+public sealed partial class InferenceEngine : IDisposable
 {
     /// <summary>Tokens per step where an engine generates for a set of prompts: nobody waits for single tokens, so prompts may go in large pieces.</summary>
     public const int PromptTokensPerStep = 2048;
@@ -19,7 +20,8 @@ public sealed class InferenceEngine : IDisposable
     private readonly Decoder model;
     private readonly Tokenizer? tokenizer;
     private readonly EngineOptions options;
-    private readonly Lock oneStep = new(), oneLife = new();
+    private readonly Turns oneStep = new();         // whoever computes with the model
+    private readonly Lock oneLife = new();
     private readonly SemaphoreSlim work = new(0);
     private Scheduler? lasting;                      // of Submit; sets of prompts without one get their own for as long as they take
     private Thread? driver;
@@ -40,11 +42,20 @@ public sealed class InferenceEngine : IDisposable
     /// <exception cref="ArgumentException">An option is outside its range.</exception>
     public InferenceEngine(Decoder model, EngineOptions options, Tokenizer? tokenizer = null)
     {
-        options.Validate();
+        options.Validate(model.Config);
         (this.model, this.options, this.tokenizer) = (model, options, tokenizer);
     }
 
     public ModelConfig Config => model.Config;
+
+    /// <summary>Longest prompt and completion together, in tokens: the model's context, or the cache where <see cref="EngineOptions.CacheTokens"/> made it smaller.</summary>
+    public int ContextLength => (int)Math.Min(Config.MaxPositionEmbeddings, options.CacheTokens is { } tokens ? (long)KvCache.BlocksOf(tokens) * KvCache.BlockTokens : int.MaxValue);
+
+    /// <summary>The model's tokenizer, where the engine was given it.</summary>
+    public Tokenizer? Tokenizer => tokenizer;
+
+    /// <summary>Held by whoever computes with the model.</summary>
+    internal Turns Steps => oneStep;
 
     /// <summary>What the engine does, and has done since the first <see cref="Submit"/>.</summary>
     public EngineStatus Status => lasting?.Status ?? new EngineStatus { Kernel = DotTiers.KernelName(model.Precision) };
@@ -76,20 +87,6 @@ public sealed class InferenceEngine : IDisposable
         });
     }
 
-    /// <summary>Tokens of one completion as they are chosen; equal to <see cref="Generate(IReadOnlyList{int[]}, SamplingOptions, CancellationToken)"/> of that prompt alone.</summary>
-    /// <exception cref="ArgumentException">As there.</exception>
-    public IEnumerable<int> Stream(int[] prompt, SamplingOptions options, CancellationToken cancel = default)
-    {
-        RequireUsable(model.Config, new GenerationRequest(prompt, options), 0, tokenizer);
-        return Tokens();
-
-        IEnumerable<int> Tokens()
-        {
-            using var sequence = new CachedSequence(model, tokenizer, prompt.Length + RoomFor(model.Config, prompt, options));
-            foreach (var token in sequence.Continue(prompt, options, 0, cancel)) yield return token;
-        }
-    }
-
     /// <summary>Takes up a request, which is computed on a thread of the engine.</summary>
     /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context or the cache; an option is out of range; or the adapter does not fit the model.</exception>
     /// <exception cref="QueueFullException">As many requests wait as may.</exception>
@@ -111,19 +108,19 @@ public sealed class InferenceEngine : IDisposable
         return generation;
     }
 
-    /// <summary>The tokens of a request as they come. Cancelling, or leaving the enumeration, stops it.</summary>
+    /// <summary>The tokens of a request, which is taken up at once, as they come. Cancelling, or leaving the enumeration, stops it.</summary>
     /// <exception cref="ArgumentException">As <see cref="Submit"/>.</exception>
     /// <exception cref="QueueFullException">As <see cref="Submit"/>.</exception>
     public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationRequest request, CancellationToken cancel = default)
     {
         var generation = Submit(request);
-        return Tokens();
+        return Tokens(cancel);
 
-        async IAsyncEnumerable<GeneratedToken> Tokens()
+        async IAsyncEnumerable<GeneratedToken> Tokens([EnumeratorCancellation] CancellationToken either)
         {
             try
             {
-                await foreach (var token in generation.TokensAsync(cancel).ConfigureAwait(false)) yield return token;
+                await foreach (var token in generation.TokensAsync(either).ConfigureAwait(false)) yield return token;
             }
             finally
             {
@@ -155,8 +152,7 @@ public sealed class InferenceEngine : IDisposable
         }
         work.Release();
         driver?.Join();
-        lasting?.Dispose();
-        work.Dispose();
+        using (oneStep.Take()) lasting?.Dispose();          // a set of prompts may be taking a step on another thread
     }
 
     /// <summary>Whatever is wrong with a request is told here: in the step it would end all others too.</summary>
@@ -181,7 +177,7 @@ public sealed class InferenceEngine : IDisposable
         while (!generation.Completions.IsCompleted)
         {
             cancel.ThrowIfCancellationRequested();
-            lock (oneStep) scheduler.Step();
+            using (oneStep.Take()) scheduler.Step();
         }
     }
 
@@ -194,7 +190,7 @@ public sealed class InferenceEngine : IDisposable
             {
                 try
                 {
-                    lock (oneStep) lasting.Step();
+                    using (oneStep.Take()) lasting.Step();
                 }
                 catch (Exception exception)
                 {
@@ -209,7 +205,7 @@ public sealed class InferenceEngine : IDisposable
     {
         if (options.CacheTokens is { } tokens) return KvCache.BlocksOf(tokens);
         var context = KvCache.BlocksOf(model.Config.MaxPositionEmbeddings);
-        var blockBytes = 2L * model.Config.NumHiddenLayers * KvCache.BlockTokens * model.Config.KeyValueWidth * sizeof(float);
+        var blockBytes = MemoryUse.OfCache(model.Config, 1, KvCache.BlockTokens, options.CachePrecision);
         var affordable = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / blockBytes;
         return (int)Math.Max(context, Math.Min((long)options.MaxSequences * context, Math.Min(affordable, int.MaxValue / KvCache.BlockTokens)));
     }

@@ -104,6 +104,12 @@ public sealed class OutputConstraint
 /// <summary>How far one completion has come in a document.</summary>
 internal sealed class ConstraintCursor(OutputConstraint constraint, Configuration at)
 {
+    public Configuration At
+    {
+        get => at;
+        set => at = value;
+    }
+
     /// <summary>Whether the text so far is a whole document.</summary>
     public bool MayEnd => at.MayEnd;
 

@@ -9,7 +9,8 @@ namespace Gpt35.Kernels;
 /// </summary>
 /// <remarks>
 /// B is packed into panels of two vectors width, A is read in place; a tile of C stays in registers while k runs through a
-/// block (Goto and van de Geijn 2008, without packing A, which a tile reads once per group of panels).
+/// block (Goto and van de Geijn 2008, without packing A, which a tile reads once per group of panels). Few rows of A read a row-major B in
+/// place; of a transposed one each thread packs some panels and uses them at once, while they are in its cache.
 /// </remarks>
 public static unsafe class Gemm
 {
@@ -19,6 +20,10 @@ public static unsafe class Gemm
     private const int PackedLimit = 2 << 20;
     /// <summary>Below this many rows the panels of a row-major B are read in place: packing would cost more than it saves.</summary>
     private const int RowsWorthPacking = 24;
+    /// <summary>Panels of a transposed B that a few rows meet at a time: <see cref="RowTile{W, V}"/> takes as many.</summary>
+    private const int PanelsOfFewRows = 4;
+    /// <summary>And their depth: all of them stay in the second-level cache, and the one that is being packed in the first.</summary>
+    private const int DepthOfFewRows = 128;
     /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
     private const long WorkOfOneThread = 200_000;
 
@@ -62,6 +67,13 @@ public static unsafe class Gemm
         where W : struct, ILanes<V> where V : unmanaged
     {
         int width = 2 * W.Count, panels = Simd.Pieces(c.ColumnCount, width), depth = a.ColumnCount;
+        if (a.RowCount < RowsWorthPacking && b.ColumnStride != 1)
+        {
+            var single = (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread;
+            var panelsEach = single ? panels : PanelsOfFewRows;
+            pool.Run(Simd.Pieces(panels, panelsEach), new FewRowsJob<W, V>(a, b, c, panelsEach, accumulate, bias));
+            return;
+        }
         var inPlace = a.RowCount < RowsWorthPacking && b.ColumnStride == 1;
         var firstPacked = inPlace ? c.ColumnCount / width : 0;
         var slab = Math.Min(depth, Math.Max(BlockDepth, PackedLimit / ((panels - firstPacked) * width + 1) / BlockDepth * BlockDepth));
@@ -110,6 +122,29 @@ public static unsafe class Gemm
             {
                 var columns = b.Columns(panel * width, Math.Min(width, b.ColumnCount - panel * width));
                 Panel<W, V>.Pack(columns, packed + (nint)(panel - firstPanel) * width * b.RowCount);
+            }
+        }
+    }
+
+    private readonly struct FewRowsJob<W, V>(Matrix a, Matrix b, Matrix c, int panelsEach, bool accumulate, float* bias) : IParallelJob
+        where W : struct, ILanes<V> where V : unmanaged
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run(int part)
+        {
+            int width = 2 * W.Count, each = panelsEach * width, end = Math.Min((part + 1) * each, c.ColumnCount);
+            for (var column = part * each; column < end; column += PanelsOfFewRows * width)
+            {
+                var columns = Math.Min(PanelsOfFewRows * width, end - column);
+                for (var k = 0; k < a.ColumnCount; k += DepthOfFewRows)
+                {
+                    var count = Math.Min(DepthOfFewRows, a.ColumnCount - k);
+                    var packed = Scratch.ForPart((long)PanelsOfFewRows * width * count);
+                    for (var j = 0; j < columns; j += width)
+                        Panel<W, V>.Pack(b.Rows(k, count).Columns(column + j, Math.Min(width, columns - j)), packed + (nint)j * count);
+                    var start = accumulate || k > 0 ? Start.Target : bias != null ? new Start(bias + column, 0, 1) : Start.Zero;
+                    MatrixBlock<W, V>.Multiply(a.Columns(k, count), new Panels(packed, width, (nint)width * count), c.Columns(column, columns), start);
+                }
             }
         }
     }

@@ -12,6 +12,10 @@ internal unsafe interface ILanes<V> where V : unmanaged
 
     static abstract V Create(float value);
     static abstract V Load(float* from);
+    /// <summary>Numbers of 16 bits, each the upper half of its float.</summary>
+    static abstract V LoadBFloat16(ushort* from);
+    /// <summary>Whole numbers of 8 bits, as floats.</summary>
+    static abstract V LoadInt8(sbyte* from);
     static abstract void Store(float* to, V value);
 
     static abstract V Add(V x, V y);

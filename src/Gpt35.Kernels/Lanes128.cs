@@ -13,6 +13,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(Inline)] public static Vector128<float> Create(float value) => Vector128.Create(value);
     [MethodImpl(Inline)] public static Vector128<float> Load(float* from) => Vector128.Load(from);
+    [MethodImpl(Inline)]
+    public static Vector128<float> LoadBFloat16(ushort* from) => (Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)from).AsUInt16()) << 16).AsSingle();
+    [MethodImpl(Inline)]
+    public static Vector128<float> LoadInt8(sbyte* from) => Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalar(*(uint*)from).AsSByte())));
     [MethodImpl(Inline)] public static void Store(float* to, Vector128<float> value) => Vector128.Store(value, to);
 
     [MethodImpl(Inline)] public static Vector128<float> Add(Vector128<float> x, Vector128<float> y) => x + y;

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -13,6 +14,10 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(Inline)] public static Vector256<float> Create(float value) => Vector256.Create(value);
     [MethodImpl(Inline)] public static Vector256<float> Load(float* from) => Vector256.Load(from);
+    [MethodImpl(Inline)]
+    public static Vector256<float> LoadBFloat16(ushort* from) => (Avx2.ConvertToVector256Int32(Vector128.Load(from)) << 16).AsSingle();
+    [MethodImpl(Inline)]
+    public static Vector256<float> LoadInt8(sbyte* from) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(from));
     [MethodImpl(Inline)] public static void Store(float* to, Vector256<float> value) => Vector256.Store(value, to);
 
     [MethodImpl(Inline)] public static Vector256<float> Add(Vector256<float> x, Vector256<float> y) => x + y;

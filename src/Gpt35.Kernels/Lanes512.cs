@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -13,6 +14,10 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(Inline)] public static Vector512<float> Create(float value) => Vector512.Create(value);
     [MethodImpl(Inline)] public static Vector512<float> Load(float* from) => Vector512.Load(from);
+    [MethodImpl(Inline)]
+    public static Vector512<float> LoadBFloat16(ushort* from) => (Avx512F.ConvertToVector512UInt32(Vector256.Load(from)) << 16).AsSingle();
+    [MethodImpl(Inline)]
+    public static Vector512<float> LoadInt8(sbyte* from) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(from)));
     [MethodImpl(Inline)] public static void Store(float* to, Vector512<float> value) => Vector512.Store(value, to);
 
     [MethodImpl(Inline)] public static Vector512<float> Add(Vector512<float> x, Vector512<float> y) => x + y;

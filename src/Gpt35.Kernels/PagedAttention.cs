@@ -4,34 +4,24 @@ namespace Gpt35.Kernels;
 
 /// <summary>
 /// Causal attention of new tokens over keys and values that lie in blocks (Kwon et al. 2023): what <see cref="CausalAttention"/> computes, with
-/// the past in a cache. A row's result depends on its own sequence alone, and not on how many of its tokens are new.
+/// the past in a cache. A row's result has bits that depend on its own sequence alone, and not on how many of its tokens are new, on threads or on tiles.
 /// </summary>
-public static unsafe class PagedAttention
+/// <remarks>
+/// <para>
+/// Keys are taken in sections of 256, counted from the sequence's start. Of each a row and head has m = max s_j, l = Σ e^(s_j − m) and
+/// u = Σ e^(s_j − m)·v_j over the keys it sees, s_j = (q/√K)·k_j; sections are joined from first to last, as in the online softmax
+/// (Milakov and Gimelshein 2018; Dao et al. 2022): M = max(m, m′), l ← l·e^(m − M) + l′·e^(m′ − M), u alike. In the end o = u/l.
+/// </para>
+/// <para>
+/// A score is one chain of fused multiply-adds over K, an element of u one over the keys; l is summed by lanes, key j in lane j mod Count. What a row
+/// does not see adds exact zeros. So one query that reads the blocks where they lie and a tile of twelve that meets a copy have the same bits. A
+/// number of a reduced cache is what is stored, exactly; its scale meets the score, or the weight.
+/// </para>
+/// </remarks>
+public static unsafe partial class PagedAttention
 {
-    /// <summary>Multiply-adds per product of a step that are not worth waking another thread for.</summary>
-    private const long WorkOfOneThread = 50_000;
-
-    /// <summary>Puts the keys and values of the new tokens into their blocks.</summary>
-    /// <param name="qkv">(T, (H + 2G)·K).</param>
-    /// <param name="pages">Where to.</param>
-    /// <param name="sequences">Whose they are; the tables reach as far as the new tokens do.</param>
-    /// <param name="shape">Heads.</param>
-    public static void Store(float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape)
-    {
-        var cached = shape.KeyValueWidth;
-        for (var sequence = 0; sequence < sequences.Count; sequence++)
-        {
-            var table = sequences.Table(sequence);
-            for (var i = 0; i < sequences.Rows(sequence); i++)
-            {
-                var position = sequences.Held(sequence) + i;
-                var place = ((nint)table[position / KvPages.BlockTokens] * KvPages.BlockTokens + position % KvPages.BlockTokens) * cached;
-                var keys = qkv + (nint)(sequences.Start(sequence) + i) * shape.QkvWidth + shape.Width;
-                new ReadOnlySpan<float>(keys, cached).CopyTo(new Span<float>(pages.Keys + place, cached));
-                new ReadOnlySpan<float>(keys + cached, cached).CopyTo(new Span<float>(pages.Values + place, cached));
-            }
-        }
-    }
+    /// <summary>Keys that are taken at a time.</summary>
+    internal const int Section = 256;
 
     /// <summary>Attention of every new token over what its sequence holds up to it.</summary>
     /// <param name="pool">Threads to use.</param>
@@ -42,122 +32,57 @@ public static unsafe class PagedAttention
     /// <param name="o">Receives (T, H·K).</param>
     public static void Forward(WorkerPool pool, float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape, float* o)
     {
-        // Few rows are split by head, so that one conversation also uses all cores; but not when that costs more than it brings.
-        long work = 0;
-        for (var i = 0; i < sequences.Count; i++) work += (long)sequences.Rows(i) * shape.Reach(1, sequences.Held(i) + sequences.Rows(i)) * shape.Width;
-        var job = new ForwardJob(qkv, pages, sequences, shape, o);
-        if (work < WorkOfOneThread) Simd.Run(pool, 1, new WholeJob(job, shape.Heads));
-        else Simd.Run(pool, shape.Heads, job);
+        var plan = new PagedPlan(sequences, shape, pool.Threads);
+        switch (pages.Layout.Precision)
+        {
+            case KvPrecision.F32: Simd.Run(pool, plan.Parts, new ForwardJob<KvF32>(plan, qkv, pages, sequences, shape, o)); break;
+            case KvPrecision.BF16: Simd.Run(pool, plan.Parts, new ForwardJob<KvBFloat16>(plan, qkv, pages, sequences, shape, o)); break;
+            default: Simd.Run(pool, plan.Parts, new ForwardJob<KvInt8>(plan, qkv, pages, sequences, shape, o)); break;
+        }
     }
 
-    private readonly struct WholeJob(ForwardJob job, int heads) : ITieredJob
+    private readonly struct ForwardJob<F>(PagedPlan plan, float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape, float* o) : ITieredJob
+        where F : struct, IKvFormat
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
-            for (var i = 0; i < heads; i++) job.Run<W, V>(i);
-        }
-    }
-
-    /// <summary>A part is one head of all rows.</summary>
-    private readonly struct ForwardJob(float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape, float* o) : ITieredJob
-    {
-        public void Run<W, V>(int head) where W : struct, ILanes<V> where V : unmanaged
-        {
-            int size = shape.HeadSize, stride = shape.KeyValueWidth, column = head / shape.HeadsPerGroup * size;
-            for (var sequence = 0; sequence < sequences.Count; sequence++)
+            var (sequence, strip) = plan.Begin(part);
+            for (var end = plan.Begin(part + 1); sequence < end.Sequence || (sequence == end.Sequence && strip < end.Strip);)
             {
-                var table = sequences.Table(sequence);
-                for (var i = 0; i < sequences.Rows(sequence); i++)
+                if (strip == plan.Strips(sequence)) (sequence, strip) = (sequence + 1, 0);
+                else Attend<W, V>(plan.Strip(sequence, strip++));
+            }
+        }
+
+        private void Attend<W, V>(PagedStrip strip) where W : struct, ILanes<V> where V : unmanaged
+        {
+            int heads = shape.HeadsPerGroup, size = shape.HeadSize, width = heads * size, pairs = strip.Rows * heads;
+            var work = new PagedWork<W, V, F>(pages, strip.Group, pairs, size);
+            for (var row = 0; row < strip.Rows; row++)
+                PagedWork<W, V, F>.Scale(qkv + (nint)(strip.Row + row) * shape.QkvWidth + strip.Group * width, shape.Scale, width, work.Queries + row * width);
+
+            var table = sequences.Table(strip.Sequence);
+            for (var first = shape.FirstKey(strip.Position) / Section * Section; first <= strip.Last; first += Section)
+            {
+                work.Open(table + first / KvPages.BlockTokens, Math.Max(0, shape.FirstKey(strip.Position) - first), Math.Min(Section, strip.Last + 1 - first));
+                for (var pair = 0; pair < pairs; pair += work.TilePairs)
                 {
-                    int row = sequences.Start(sequence) + i, last = sequences.Held(sequence) + i, first = shape.FirstKey(last);
-                    var scores = Scratch.ForPart(last - first + 1 + W.Count);
-                    var target = o + (nint)row * shape.Width + head * size;
-                    new Span<float>(target, size).Clear();
-                    for (var j = first; j <= last; j = NextBlock(j))
-                        Scores<W, V>(qkv + (nint)row * shape.QkvWidth + head * size, At(pages.Keys, table, j) + column, stride, size, Seen(j, last), scores + j - first);
-                    Softmax<W, V>(scores, last - first + 1, shape.Scale);
-                    for (var j = first; j <= last; j = NextBlock(j))
-                        Mix<W, V>(scores + j - first, At(pages.Values, table, j) + column, stride, size, Seen(j, last), target);
+                    var count = Math.Min(work.TilePairs, pairs - pair);
+                    int top = strip.Position + pair / heads, bottom = strip.Position + (pair + count - 1) / heads;
+                    int from = Math.Max(0, shape.FirstKey(top) - first), to = Math.Min(Section, bottom + 1 - first);
+                    if (from >= to) continue;
+                    work.Score(pair, count, from, to);
+                    for (var i = 0; i < count; i++)
+                    {
+                        var position = strip.Position + (pair + i) / heads;
+                        work.Weigh(i, from, to, Math.Max(0, shape.FirstKey(position) - first), Math.Min(Section, position + 1 - first));
+                    }
+                    work.Mix(count, from, to);
+                    for (var i = 0; i < count; i++) work.Join(pair + i, i);
                 }
             }
-        }
-
-        private static int NextBlock(int j) => (j / KvPages.BlockTokens + 1) * KvPages.BlockTokens;
-
-        private static int Seen(int j, int last) => Math.Min(NextBlock(j), last + 1) - j;
-
-        private float* At(float* data, int* table, int j) =>
-            data + ((nint)table[j / KvPages.BlockTokens] * KvPages.BlockTokens + j % KvPages.BlockTokens) * shape.KeyValueWidth;
-    }
-
-    /// <summary>Turns n scores into softmax(scale·scores), up to a whole vector of them (0 beyond n).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Softmax<W, V>(float* scores, int n, float scale) where W : struct, ILanes<V> where V : unmanaged
-    {
-        V mask = W.FirstLanes(n % W.Count), lowest = W.Create(float.NegativeInfinity), largest = lowest, zero = W.Create(0);
-        var whole = n / W.Count * W.Count;
-        for (var j = 0; j < whole; j += W.Count) largest = W.Max(largest, W.Load(scores + j));
-        if (whole < n) largest = W.Max(largest, W.Select(mask, W.Load(scores + whole), lowest));
-
-        V factor = W.Create(scale), minusMax = W.Create(-W.Max(largest) * scale), sum = zero;
-        for (var j = 0; j < whole; j += W.Count)
-        {
-            var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + j), factor, minusMax));
-            sum = W.Add(sum, p);
-            W.Store(scores + j, p);
-        }
-        if (whole < n)
-        {
-            var p = W.Select(mask, LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + whole), factor, minusMax)), zero);
-            sum = W.Add(sum, p);
-            W.Store(scores + whole, p);
-        }
-        var inverse = W.Create(1 / W.Sum(sum));
-        for (var j = 0; j < n; j += W.Count) W.Store(scores + j, W.Multiply(W.Load(scores + j), inverse));
-    }
-
-    /// <summary>scores_j = q·k_j, four keys at a time.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores<W, V>(float* q, float* keys, int stride, int size, int length, float* scores)
-        where W : struct, ILanes<V> where V : unmanaged
-    {
-        var j = 0;
-        if (size % W.Count == 0)
-            for (; j + 4 <= length; j += 4, keys += 4 * (nint)stride)
-            {
-                V a = W.Create(0), b = a, c = a, d = a;
-                for (var i = 0; i < size; i += W.Count)
-                {
-                    var x = W.Load(q + i);
-                    a = W.MultiplyAdd(x, W.Load(keys + i), a);
-                    b = W.MultiplyAdd(x, W.Load(keys + stride + i), b);
-                    c = W.MultiplyAdd(x, W.Load(keys + 2 * (nint)stride + i), c);
-                    d = W.MultiplyAdd(x, W.Load(keys + 3 * (nint)stride + i), d);
-                }
-                scores[j] = W.Sum(a);
-                scores[j + 1] = W.Sum(b);
-                scores[j + 2] = W.Sum(c);
-                scores[j + 3] = W.Sum(d);
-            }
-        for (; j < length; j++, keys += stride) scores[j] = CausalAttention.Dot<W, V>(q, keys, size);
-    }
-
-    /// <summary>o += Σ_j weights_j·v_j.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Mix<W, V>(float* weights, float* values, int stride, int size, int length, float* o)
-        where W : struct, ILanes<V> where V : unmanaged
-    {
-        for (var i = 0; i < size; i += W.Count)
-        {
-            var count = Math.Min(W.Count, size - i);
-            var sum = count == W.Count ? W.Load(o + i) : LaneMath<W, V>.LoadFirst(o + i, count);
-            for (var j = 0; j < length; j++)
-            {
-                var v = count == W.Count ? W.Load(values + (nint)j * stride + i) : LaneMath<W, V>.LoadFirst(values + (nint)j * stride + i, count);
-                sum = W.MultiplyAdd(W.Create(weights[j]), v, sum);
-            }
-            if (count == W.Count) W.Store(o + i, sum);
-            else LaneMath<W, V>.StoreFirst(o + i, sum, count);
+            for (var pair = 0; pair < pairs; pair++)
+                work.Finish(pair, o + (nint)(strip.Row + pair / heads) * shape.Width + strip.Group * width + pair % heads * size);
         }
     }
 }

@@ -31,7 +31,8 @@ public sealed unsafe partial class Decoder
         if (r == 0) return;
 
         var rows = finalRows.Reserve((long)r * d);
-        for (var i = 0; i < r; i++) new ReadOnlySpan<float>(x + (long)batch.OutputRows[i] * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
+        for (var i = 0; i < r; i++)
+            new ReadOnlySpan<float>(x + (long)(EndsEarly(batch) ? i : batch.OutputRows[i]) * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
         var h = finalNorm.Reserve((long)r * d);
         Normalize(rows, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), r, h, finalMean.Reserve(r), finalInverseDeviation.Reserve(r));
         if (!states.IsEmpty) new ReadOnlySpan<float>(h, r * d).CopyTo(states);
@@ -67,10 +68,26 @@ public sealed unsafe partial class Decoder
         a.Reserve(Config, t);
         ProjectQkv(layer, x, t, a, batch);
         Rotate(a.Qkv, batch.Positions);
-        PagedAttention.Store(a.Qkv, pages, sequences, shapes[layer]);
+        PagedAttention.Store(pool, a.Qkv, pages, sequences, shapes[layer]);
         PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
+        if (layer == blocks.Length - 1 && EndsEarly(batch))
+        {
+            t = batch.OutputCount;
+            if (t == 0) return x;
+            MoveUp(batch.OutputRows, a.Attended, Config.QueryWidth);
+            MoveUp(batch.OutputRows, x, Config.HiddenSize);
+        }
         ProjectAttended(layer, x, t, a, default, batch);
         return FeedForward(layer, t, a, default, batch);
+    }
+
+    /// <summary>Whether only the rows with an output go on behind the last attention, which the others are needed for. Adapters find their rows by their places in the batch.</summary>
+    private static bool EndsEarly(ExtendBatch batch) => !batch.IsAdapted && batch.OutputCount < batch.TokenCount;
+
+    /// <summary>Moves the rows named, in ascending order, to the top.</summary>
+    private static void MoveUp(ReadOnlySpan<int> rows, float* x, int width)
+    {
+        for (var i = 0; i < rows.Length; i++) new ReadOnlySpan<float>(x + (long)rows[i] * width, width).CopyTo(new Span<float>(x + (long)i * width, width));
     }
 
     private void CheckExtend(KvCache cache, ExtendBatch batch, ReadOnlySpan<float> logits, ReadOnlySpan<float> states)

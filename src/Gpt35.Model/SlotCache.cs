@@ -1,3 +1,5 @@
+using Gpt35.Kernels;
+
 namespace Gpt35.Model;
 
 /// <summary>A cache for a fixed number of sequences that share nothing, each in a slot of fixed capacity.</summary>
@@ -9,14 +11,15 @@ public sealed class SlotCache : IDisposable
     /// <param name="config">Model whose keys and values it holds.</param>
     /// <param name="slots">Sequences at once.</param>
     /// <param name="capacity">Most tokens a slot holds; at most the model's positions.</param>
-    public SlotCache(ModelConfig config, int slots, int capacity)
+    /// <param name="precision">How it holds keys and values.</param>
+    public SlotCache(ModelConfig config, int slots, int capacity, KvPrecision precision = KvPrecision.F32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(slots, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, config.MaxPositionEmbeddings);
         Capacity = capacity;
         var blocks = KvCache.BlocksOf(capacity);
-        Cache = new KvCache(config, checked(slots * blocks));
+        Cache = new KvCache(config, checked(slots * blocks), precision);
         sequences = [.. Enumerable.Range(0, slots).Select(slot =>
         {
             var sequence = new KvSequence(capacity);

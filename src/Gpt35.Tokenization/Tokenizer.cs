@@ -46,6 +46,15 @@ public sealed partial class Tokenizer
     /// <summary>Whether text is encoded as if a space stood before it, as SentencePiece models do.</summary>
     public bool AddsSpace => model.AddsSpace;
 
+    /// <summary>Whether every id means the same here and there.</summary>
+    public bool HasSameTokensAs(Tokenizer other)
+    {
+        if (VocabSize != other.VocabSize) return false;
+        for (var id = 0; id < VocabSize; id++)
+            if (!TokenBytes(id, includeSpecial: true).SequenceEqual(other.TokenBytes(id, includeSpecial: true))) return false;
+        return true;
+    }
+
     /// <summary>Of a byte-level tokenizer.</summary>
     internal Vocabulary Vocabulary => ((ByteLevelModel)model).Vocabulary;
 

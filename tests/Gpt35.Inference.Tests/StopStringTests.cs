@@ -78,7 +78,7 @@ public sealed class StopStringTests
         using var tiny = new TinyModel(Tokenizer.VocabSize, context: 64);
         var options = new SamplingOptions { Seed = 3, MaxTokens = 40 };
         var prompt = Tokenizer.Encode("ab");
-        var engine = new InferenceEngine(tiny.Decoder, tokenizer: Tokenizer);
+        using var engine = new InferenceEngine(tiny.Decoder, tokenizer: Tokenizer);
         var free = engine.Generate([prompt], options)[0];
         Assert.Equal(Tokenizer.Decode(free.Tokens), free.Text);
         var stop = Enumerable.Range(5, 30).Select(start => Tokenizer.Decode(free.Tokens.AsSpan(start, 3))[1..]).First(text => text.Length > 1 && !text.Contains('\uFFFD'));
@@ -86,9 +86,9 @@ public sealed class StopStringTests
         Assert.Equal(FinishReason.Stop, stopped.Finish);
         Assert.Equal(free.Text![..free.Text!.IndexOf(stop, StringComparison.Ordinal)], stopped.Text);
         Assert.Equal(free.Tokens[..stopped.Tokens.Length], stopped.Tokens);
-        Assert.Equal(stopped.Tokens, engine.Stream(prompt, options with { StopStrings = [stop] }));
-        using var session = new ChatSession(tiny.Decoder, Tokenizer);
-        Assert.Equal(stopped.Text, string.Concat(session.Reply(prompt, options with { StopStrings = [stop] })));
+        var streamed = engine.StreamAsync(new GenerationRequest(prompt, options with { StopStrings = [stop] })).ToBlockingEnumerable().ToList();
+        Assert.Equal(stopped.Tokens, streamed.Select(token => token.Token));
+        Assert.Equal(stopped.Text, string.Concat(streamed.Select(token => token.Text)));
         var late = engine.Generate([prompt], options with { StopStrings = [stop], MinTokens = 30 })[0];
         Assert.True(late.Tokens.Length >= 30);
     }

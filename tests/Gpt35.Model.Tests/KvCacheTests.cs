@@ -56,6 +56,74 @@ public class KvCacheTests
         Assert.Equal(expected, found[v..]);
     }
 
+    public static TheoryData<KvPrecision> Precisions => [.. Enum.GetValues<KvPrecision>()];
+
+    [Theory, MemberData(nameof(Precisions))]
+    public void In_every_precision_the_bits_do_not_depend_on_pieces_company_and_threads(KvPrecision precision)
+    {
+        int[][] expected = [];
+        foreach (var threads in (int[])[1, 2])
+        {
+            using var pool = new WorkerPool(threads);
+            int[][] found = [.. Enumerable.Range(0, 24).Select(seed =>
+            {
+                using var model = TestModels.Shaken(TestModels.Mixed(seed) with { MaxPositionEmbeddings = 40 }, pool: pool);
+                ulong counter = 0;
+                int[] mine = TestModels.Sequence(model.Config, 7, ref counter, 37), other = TestModels.Sequence(model.Config, 7, ref counter, 29);
+                float[] atOnce = Logits(mine.Length), one = Logits(1), pieces = Logits(11);
+                Assert.Equal(atOnce, one);
+                Assert.Equal(atOnce, pieces);
+                return (int[])[.. atOnce.Select(BitConverter.SingleToInt32Bits)];
+
+                float[] Logits(int count)
+                {
+                    using var cache = new SlotCache(model.Config, 2, 40, precision);
+                    var logits = new float[2 * model.Config.VocabSize];
+                    for (var at = 0; at < mine.Length; at += count)
+                    {
+                        var some = Math.Min(count, mine.Length - at);
+                        // The other sequence comes along as long as it has tokens, which ends after different steps.
+                        if (at < other.Length && count < mine.Length) model.Extend(cache, [1, 0], [0, 1, 1 + some], [other[at], .. mine[at..(at + some)]], logits);
+                        else model.Extend(cache, [0], [0, some], mine.AsSpan(at, some), logits.AsSpan(model.Config.VocabSize));
+                    }
+                    return logits[model.Config.VocabSize..];
+                }
+            })];
+            if (expected.Length > 0) Assert.Equal(expected, found);
+            expected = found;
+        }
+    }
+
+    [Theory, MemberData(nameof(Precisions))]
+    public void A_copied_block_is_as_good_as_the_first(KvPrecision precision)
+    {
+        using var model = TestModels.Shaken(TestModels.TinyLlama with { MaxPositionEmbeddings = 40 });
+        using var cache = new KvCache(model.Config, 5, precision);
+        KvSequence first = new(40), second = new(40);
+        foreach (var block in (int[])[3, 0]) first.Append(block);
+        var batch = new ExtendBatch();
+        batch.Add(first, Enumerable.Range(0, 20).Select(i => i % 11).ToArray());
+        model.Extend(cache, batch, new float[model.Config.VocabSize]);
+
+        // The full block is shared, the other one copied, and each goes on by itself.
+        cache.CopyBlock(0, 4);
+        second.Append(3);
+        second.Append(4);
+        second.SetLength(20);
+        float[] Extend(KvSequence sequence, int token)
+        {
+            batch.Clear();
+            batch.Add(sequence, [token]);
+            var found = new float[model.Config.VocabSize];
+            model.Extend(cache, batch, found);
+            return found;
+        }
+        Extend(second, 9);
+        second.SetLength(20);
+        var expected = Extend(first, 5);
+        Assert.Equal(expected, Extend(second, 5));
+    }
+
     [Fact]
     public void A_truncated_slot_goes_on_from_there()
     {

@@ -54,10 +54,14 @@ public class MemoryUseTests
     [Fact]
     public void A_key_value_cache_holds_what_the_plan_says()
     {
-        // L = 2, 3 slots of 10 tokens, each a block of 16, keys and values of 2 · 6 floats.
-        Assert.Equal(4 * 2 * 2 * 3 * 16 * 12, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10));
-        using var cache = new SlotCache(TestModels.TinyLlama, 3, 10);
-        Assert.Equal(cache.Cache.Bytes, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10));
+        // L = 2, 3 slots of 10 tokens, each a block of 16, keys and values of 2 · 6 numbers; as int8 a float of scale for every 6.
+        foreach (var (precision, bytes) in ((KvPrecision, int)[])[(KvPrecision.F32, 12 * 4), (KvPrecision.BF16, 12 * 2), (KvPrecision.Int8, 12 + 2 * 4)])
+        {
+            Assert.Equal(2 * 2 * 3 * 16 * bytes, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10, precision));
+            using var cache = new SlotCache(TestModels.TinyLlama, 3, 10, precision);
+            Assert.Equal(cache.Cache.Bytes, MemoryUse.OfCache(TestModels.TinyLlama, 3, 10, precision));
+            Assert.Equal(precision, cache.Cache.Precision);
+        }
     }
 
     [Fact]

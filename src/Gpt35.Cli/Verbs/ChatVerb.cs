@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Text;
 using Gpt35.Data;
+using Gpt35.Evaluation;
 using Gpt35.Inference;
-using Gpt35.Model;
+using Microsoft.Extensions.AI;
 
 namespace Gpt35.Cli.Verbs;
 
@@ -15,10 +17,12 @@ internal static class ChatVerb
         var sampling = new SamplingArguments(temperature: 0.7, maxTokens: 128);
         var weights = new WeightsArgument();
         var adapter = new AdapterArgument();
+        var guesses = new GuessArguments();
         var command = new Command("chat", "Talk with a chat model in the terminal.") { model, system };
         sampling.AddTo(command);
         weights.AddTo(command);
         adapter.AddTo(command);
+        guesses.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
@@ -27,17 +31,30 @@ internal static class ChatVerb
             WeightsArgument.Announce(session, parsed, folder.Model);
             var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
-            new Conversation(session, folder, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
+            using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft, guesses.LooksUp(parsed));
+            new Conversation(session, engine, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
             return ExitCode.Done;
         });
         return command;
     }
 
-    /// <summary>One conversation: what was said so far, and the loop that goes on with it.</summary>
-    private sealed class Conversation(Session session, ModelFolder folder, ChatFormat format, string? system, SamplingOptions options)
+    /// <summary>One conversation: what was said so far, and the loop that goes on with it. The engine's prefix cache keeps what was read, so a turn costs its new tokens.</summary>
+    private sealed class Conversation
     {
-        private readonly List<Message> messages = system is null ? [] : [Message.System(system)];
+        private readonly Session session;
+        private readonly IChatClient client;
+        private readonly SamplingOptions options;
+        private readonly List<ChatMessage> messages;
         private ulong turn;
+
+        public Conversation(Session session, InferenceEngine engine, ChatFormat format, string? system, SamplingOptions options)
+        {
+            (this.session, this.options) = (session, options);
+            var context = engine.Config.MaxPositionEmbeddings;
+            client = new EngineChatClient(engine, ChatPrompts.Of(format, engine.Tokenizer!, mostTokens: Math.Max(context - options.MaxTokens, context / 2)));
+            messages = system is null ? [] : [new ChatMessage(ChatRole.System, system)];
+        }
 
         public void Run()
         {
@@ -46,7 +63,7 @@ internal static class ChatVerb
                 {
                     case "": break;
                     case "/quit" or "/exit": return;
-                    case "/reset": messages.RemoveAll(message => message.Role != Role.System); break;
+                    case "/reset": messages.RemoveAll(message => message.Role != ChatRole.System); break;
                     case var command when command.StartsWith('/') && !command.Contains(' '):
                         session.Error.WriteLine($"There is no {command}. There are /reset and /quit.");
                         break;
@@ -65,26 +82,32 @@ internal static class ChatVerb
 
         private void Answer(string text)
         {
-            messages.Add(Message.User(text));
+            messages.Add(new ChatMessage(ChatRole.User, text));
+            using var stop = new CancellationTokenSource();
+            using var diverted = session.Interrupts.Divert(() => { stop.Cancel(); return true; });
+            var (answer, turnOptions) = (new StringBuilder(), options with { Seed = options.Seed + turn++ });
             try
             {
-                var room = folder.Model.Config.MaxPositionEmbeddings - options.MaxTokens;
-                var prompt = format.RenderPrompt(messages, folder.Tokenizer, Math.Max(room, folder.Model.Config.MaxPositionEmbeddings / 2));
-                var turnOptions = options with
+                var updates = client.GetStreamingResponseAsync(messages, new ChatOptions { RawRepresentationFactory = _ => turnOptions }, stop.Token);
+                foreach (var update in updates.ToBlockingEnumerable(CancellationToken.None))
                 {
-                    Seed = options.Seed + turn++,
-                    StopTokens = format.StopTokens(folder.Tokenizer),
-                };
-                using var stop = new CancellationTokenSource();
-                using var diverted = session.Interrupts.Divert(() => { stop.Cancel(); return true; });
-                messages.Add(Message.Assistant(format.ReadCompletion(TextStream.Write(folder, prompt, turnOptions, session.Out, stop.Token, format.Lead))));
-                session.Out.WriteLine();
+                    answer.Append(update.Text);
+                    session.Out.Write(update.Text);
+                    session.Out.Flush();
+                }
             }
             catch (InvalidDataException tooLong)
             {
                 messages.RemoveAt(messages.Count - 1);
                 session.Error.WriteLine(tooLong.Message);
+                return;
             }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // Stopping an answer is not an error; the text so far stands.
+            }
+            messages.Add(new ChatMessage(ChatRole.Assistant, answer.ToString()));
+            session.Out.WriteLine();
         }
     }
 }

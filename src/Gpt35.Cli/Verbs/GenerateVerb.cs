@@ -8,57 +8,91 @@ namespace Gpt35.Cli.Verbs;
 /// <summary><c>gpt35 generate MODEL PROMPT</c>: a base model continues the text, a chat model answers it; with --suffix, either fills the gap between the two; with --json-schema, --json-mode or --regex, what it writes has that form.</summary>
 internal static class GenerateVerb
 {
+    /// <summary>What to write.</summary>
+    /// <param name="Prompt">Ids that the model reads.</param>
+    /// <param name="StopTokens">Any of these ends the text.</param>
+    /// <param name="Before">Shown before the text.</param>
+    /// <param name="After">Shown behind it.</param>
+    /// <param name="Lead">Not shown where the text begins with it.</param>
+    private sealed record Writing(int[] Prompt, IReadOnlyList<int> StopTokens, string Before = "", string After = "", string Lead = "");
+
     public static Command Create(Session session)
     {
         var model = new Argument<string>("model") { Description = "Model folder, the run folder of a stage, a .gguf file, or a llama2.c .bin with its tokenizer beside it." };
         var prompt = new Argument<string>("prompt") { Description = "Text to continue (base model) or to answer (chat model)." };
         var suffix = new Option<string?>("--suffix") { Description = "Text that follows; the model writes what stands between. It must have been pre-trained with 'fim'." };
+        var samples = new Option<int>("--samples", "-n") { Description = "Texts to write; of several, none is streamed." }.WithDefault(1).Between(1, MostSamples);
+        var bestOf = new Option<int?>("--best-of") { Description = "Write so many and show the likeliest, by mean log-probability per token." }.AtLeast(1);
         var sampling = new SamplingArguments(temperature: 1, maxTokens: 128);
         var weights = new WeightsArgument();
         var adapter = new AdapterArgument();
+        var guesses = new GuessArguments();
         var constraint = new ConstraintArguments();
-        var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix };
+        var command = new Command("generate", "Continue a text, answer a question or fill a gap, streaming.") { model, prompt, suffix, samples, bestOf };
         sampling.AddTo(command);
         weights.AddTo(command);
         adapter.AddTo(command);
+        guesses.AddTo(command);
         constraint.AddTo(command);
         command.SetAction(parsed =>
         {
+            var (shown, drawn) = (parsed.GetValue(samples), parsed.GetValue(bestOf) ?? parsed.GetValue(samples));
+            if (drawn < shown || drawn > MostSamples)
+                throw new InvalidDataException($"Found --best-of {drawn} and {shown} to show (-n); expected to choose among at least as many as are shown and at most {MostSamples}.");
             using var pool = Session.OpenPool(parsed);
             using var folder = adapter.Open(session, parsed, parsed.GetRequiredValue(model), pool, weights.Read(parsed));
             WeightsArgument.Announce(session, parsed, folder.Model);
-            var (text, options) = (parsed.GetRequiredValue(prompt), sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer) });
-            var written = parsed.GetValue(suffix) is { } end ? Insert(session, folder, text, end, options)
-                : Models.ChatFormatOf(folder) is { } format ? Answer(session, folder, text, format, options)
-                : Continue(session, folder, text, options);
-            session.Out.WriteLine();
+            var writing = WritingOf(folder, parsed.GetRequiredValue(prompt), parsed.GetValue(suffix));
+            var options = sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer), StopTokens = writing.StopTokens };
+            RequireRoom(folder.Model.Config, writing.Prompt);
+            using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft, guesses.LooksUp(parsed), drawn);
+            var request = new GenerationRequest(writing.Prompt, options) { Samples = drawn };
+            var written = drawn == 1 ? [Stream(session, engine, request, writing)] : Choose(session, parsed, engine, request, writing, shown);
             session.Cancel.ThrowIfCancellationRequested();
-            ConstraintArguments.RequireWhole(options, written);
+            foreach (var text in written) ConstraintArguments.RequireWhole(options, text);
             return ExitCode.Done;
         });
         return command;
     }
 
-    /// <summary>Chat models stop at the end of their turn.</summary>
-    private static string Answer(Session session, ModelFolder folder, string text, ChatFormat format, SamplingOptions options) => TextStream.Write(
-        folder, format.RenderPrompt([Message.User(text)], folder.Tokenizer), options with { StopTokens = format.StopTokens(folder.Tokenizer) }, session.Out, session.Cancel, format.Lead);
+    /// <summary>As many as OpenAI's API has.</summary>
+    private const int MostSamples = 128;
 
-    /// <summary>Base models have learned that a document begins after &lt;|endoftext|&gt;, those of the Llama family after &lt;s&gt;.</summary>
-    private static string Continue(Session session, ModelFolder folder, string text, SamplingOptions options)
+    /// <summary>Chat models answer and stop at the end of their turn. Base models have learned that a document begins after &lt;|endoftext|&gt;, those of the Llama family after &lt;s&gt;.</summary>
+    private static Writing WritingOf(ModelFolder folder, string text, string? suffix)
     {
         var tokenizer = folder.Tokenizer;
-        session.Out.Write(text);
-        return TextStream.Write(folder, [tokenizer.StartOfText, .. tokenizer.Encode(text)], options with { StopTokens = [tokenizer.EndOfText] }, session.Out, session.Cancel,
-            lead: text.Length == 0 && tokenizer.AddsSpace ? " " : "");
+        if (suffix is not null) return new Writing(FillInTheMiddle.Prompt(text, suffix, tokenizer), [tokenizer.EndOfText], Before: text, After: suffix);
+        if (Models.ChatFormatOf(folder) is { } format) return new Writing(format.RenderPrompt([Message.User(text)], tokenizer), format.StopTokens(tokenizer), Lead: format.Lead);
+        return new Writing([tokenizer.StartOfText, .. tokenizer.Encode(text)], [tokenizer.EndOfText], Before: text, Lead: text.Length == 0 && tokenizer.AddsSpace ? " " : "");
     }
 
-    /// <summary>Prints the whole text, the gap as it is filled.</summary>
-    private static string Insert(Session session, ModelFolder folder, string text, string suffix, SamplingOptions options)
+    private static void RequireRoom(ModelConfig config, int[] prompt)
     {
-        var prompt = FillInTheMiddle.Prompt(text, suffix, folder.Tokenizer);
-        session.Out.Write(text);
-        var written = TextStream.Write(folder, prompt, options with { StopTokens = [folder.Tokenizer.EndOfText] }, session.Out, session.Cancel);
-        session.Out.Write(suffix);
-        return written;
+        if (prompt.Length >= config.MaxPositionEmbeddings)
+            throw new InvalidDataException($"The prompt has {prompt.Length} tokens and the model's context holds {config.MaxPositionEmbeddings}, the answer included. Shorten the prompt.");
+    }
+
+    private static string Stream(Session session, InferenceEngine engine, GenerationRequest request, Writing writing)
+    {
+        session.Out.Write(writing.Before);
+        var text = TextStream.Write(engine, request, session.Out, session.Cancel, writing.Lead);
+        session.Out.WriteLine(writing.After);
+        return text;
+    }
+
+    /// <summary>Shows several texts, the likeliest first where they were chosen among more.</summary>
+    private static IReadOnlyList<string> Choose(Session session, ParseResult parsed, InferenceEngine engine, GenerationRequest request, Writing writing, int shown)
+    {
+        var all = engine.CompleteAsync(request, session.Cancel).GetAwaiter().GetResult();
+        var chosen = shown < all.Length ? Completion.Best(all, shown) : all;
+        foreach (var (i, completion) in chosen.Index())
+        {
+            if (shown > 1) session.Say(parsed, $"--- {i + 1} of {shown}");
+            var text = new AnswerText(writing.Lead);
+            session.Out.WriteLine(writing.Before + text.Push(completion.Text!) + text.Flush() + writing.After);
+        }
+        return [.. chosen.Select(completion => completion.Text!)];
     }
 }

@@ -61,6 +61,9 @@ public sealed class ChatFormat
     /// <summary>Ordinary text that the model writes before an answer; <see cref="ReadCompletion(string)"/> takes it off.</summary>
     public string Lead => template.Assistant.Lead;
 
+    /// <summary>Ordinary text that the model writes behind an answer, before it ends the turn; taken off likewise.</summary>
+    public string Tail => template.Assistant.Tail;
+
     /// <summary>What a model folder keeps besides the name: all of a format that is not built in; null for one that is.</summary>
     public JsonElement? Definition => isBuiltIn ? null : JsonSerializer.SerializeToElement(template, Json);
 

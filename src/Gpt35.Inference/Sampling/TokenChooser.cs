@@ -127,7 +127,25 @@ internal sealed class TokenChooser
     /// <summary>Whether a token ends the completion. Under a constraint it can be ordinary text where the document may not end.</summary>
     private bool Stops(int token) => (cursor is null || cursor.MayEnd) && Array.IndexOf(stopTokens, token) >= 0;
 
-    private void Accept(int token)
+    /// <summary>A place in a completion that goes on.</summary>
+    internal readonly record struct Place(int Position, int StopPlace, bool Closed, Configuration? At);
+
+    internal Place Now => new(position, stopPlace, closed, cursor?.At);
+
+    /// <summary>Takes back tokens.</summary>
+    /// <param name="place">Where it was before them.</param>
+    /// <param name="tokens">All tokens since.</param>
+    internal void Return(Place place, ReadOnlySpan<int> tokens)
+    {
+        if (counts is not null)
+            foreach (var token in tokens)
+                if (--CollectionsMarshal.GetValueRefOrAddDefault(counts, token, out _) == 0) counts.Remove(token);
+        (position, stopPlace, closed, Finish, StopTokenMet) = (place.Position, place.StopPlace, place.Closed, null, false);
+        if (cursor is not null) cursor.At = place.At!;
+    }
+
+    /// <summary>Goes on by a token that was chosen.</summary>
+    internal void Accept(int token)
     {
         StopTokenMet = Stops(token);
         position++;

@@ -1,3 +1,4 @@
+using Gpt35.Inference.Speculation;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 
@@ -60,6 +61,14 @@ internal sealed class Sample
     /// <summary>Guessed tokens of the step under way.</summary>
     public int Guessed { get; set; }
 
+    /// <summary>How far to guess ahead.</summary>
+    public GuessLength GuessLength;
+
+    /// <summary>What the draft model knows of it, where there is one and it has begun.</summary>
+    public DraftState? Draft { get; set; }
+
+    public int PromptLength => promptLength;
+
     /// <summary>Tokens of prompt and completion so far.</summary>
     public int Count => promptLength + generated;
 
@@ -95,6 +104,10 @@ internal sealed class Sample
         Volatile.Write(ref generated, generated + 1);       // a reader in another thread sees the token before it sees the count
         return token;
     }
+
+    /// <summary>One that chooses as this sample's does, from the beginning.</summary>
+    public TokenChooser NewChooser(SamplerMemory memory, Tokenizer? tokenizer) =>
+        new(Generation.Request.Options with { TopLogProbs = null }, memory, Generation.Request.Stream + Index, logProbs.Length, tokenizer);
 
     public Completion Complete(Tokenizer? tokenizer) => new(GeneratedTokens.ToArray(), logProbs[..generated], chooser.Finish!.Value)
     {

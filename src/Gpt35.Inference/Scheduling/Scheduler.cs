@@ -1,3 +1,4 @@
+using Gpt35.Inference.Speculation;
 using Gpt35.Kernels;
 using Gpt35.Model;
 using Gpt35.Tokenization;
@@ -10,7 +11,7 @@ namespace Gpt35.Inference.Scheduling;
 /// this shows in a text: not who else is running, nor how a prompt is cut, nor whether a completion lost its memory and was computed again.
 /// One thread steps at a time; requests come and go from any thread, while a step is computed too.
 /// </summary>
-internal sealed class Scheduler : IDisposable
+internal sealed partial class Scheduler : IDisposable
 {
     private readonly Lock gate = new();                 // over everything but the pass itself
     private readonly Decoder model;
@@ -23,18 +24,20 @@ internal sealed class Scheduler : IDisposable
     private readonly List<Sample> readers = [];         // of the step that is being planned: those whose text is being read
     private readonly ExtendBatch batch = new();
     private readonly SamplerMemory memory;
-    private readonly int[] guess;
+    private readonly Drafter? drafter;
     private float[] logits = [];
     private long nextOrder;
+    private bool disposed;
     private long steps, promptTokens, cachedTokens, generatedTokens, guessedTokens, acceptedTokens, preemptions;
 
     public Scheduler(Decoder model, EngineOptions options, Tokenizer? tokenizer, int blocks)
     {
         (this.model, this.options, Tokenizer) = (model, options, tokenizer);
-        cache = new KvCache(model.Config, blocks);
+        cache = new KvCache(model.Config, blocks, options.CachePrecision);
         pool = new BlockPool(blocks, options.PrefixCache);
         memory = new SamplerMemory(model.Config.VocabSize);
-        guess = new int[options.Speculator?.MostTokens ?? 0];
+        guess = new int[options.Draft?.MostTokens ?? options.Speculator?.MostTokens ?? 0];
+        if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.CachePrecision, options.PrefixCache, memory, tokenizer);
     }
 
     public Tokenizer? Tokenizer { get; }
@@ -65,6 +68,8 @@ internal sealed class Scheduler : IDisposable
                     GeneratedTokens = generatedTokens,
                     GuessedTokens = guessedTokens,
                     AcceptedTokens = acceptedTokens,
+                    DraftTokens = drafter?.Tokens ?? 0,
+                    DraftBlocksInUse = drafter?.BlocksInUse ?? 0,
                     Preemptions = preemptions,
                     Kernel = DotTiers.KernelName(model.Precision),
                 };
@@ -76,6 +81,7 @@ internal sealed class Scheduler : IDisposable
     /// <param name="queueLimit">Most requests that may wait.</param>
     /// <exception cref="QueueFullException">So many wait already.</exception>
     /// <exception cref="ArgumentException">It needs more memory than there is.</exception>
+    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
     public Generation Submit(GenerationRequest request, int queueLimit)
     {
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
@@ -88,6 +94,7 @@ internal sealed class Scheduler : IDisposable
         var generation = new Generation(this, request);
         lock (gate)
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             if (queue.Count >= queueLimit && queue.Count + running.Count >= options.MaxSequences) throw new QueueFullException(queue.Count);
             queue.Add(NewSample(generation, 0));
         }
@@ -99,12 +106,17 @@ internal sealed class Scheduler : IDisposable
     /// <summary>Forgets what prompts began with.</summary>
     public void ForgetPrefixes()
     {
-        lock (gate) pool.ForgetAll();
+        lock (gate)
+        {
+            pool.ForgetAll();
+            drafter?.ForgetPrefixes();
+        }
     }
 
     /// <summary>One pass over the model. Does nothing where there is nothing to do.</summary>
     public void Step()
     {
+        if (drafter is not null) Draft(drafter);
         lock (gate)
         {
             Plan();
@@ -136,8 +148,13 @@ internal sealed class Scheduler : IDisposable
 
     public void Dispose()
     {
-        StopAll(new OperationCanceledException());
+        lock (gate)
+        {
+            disposed = true;
+            StopAll(new OperationCanceledException());
+        }
         cache.Dispose();
+        drafter?.Dispose();
     }
 
     private Sample NewSample(Generation generation, int index)
@@ -145,7 +162,7 @@ internal sealed class Scheduler : IDisposable
         var request = generation.Request;
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
         var chooser = new TokenChooser(request.Options, memory, request.Stream + index, room, Tokenizer);
-        var sample = new Sample(generation, index, nextOrder++, room, chooser, PrefixIndex.Start(PrefixSalt.Of(request)));
+        var sample = new Sample(generation, index, nextOrder++, room, chooser, PrefixIndex.Start(PrefixSalt.Of(request))) { GuessLength = new(guessRate) };
         Volatile.Write(ref generation.Samples[index], sample);
         return sample;
     }
@@ -158,8 +175,12 @@ internal sealed class Scheduler : IDisposable
         inFlight.Clear();
         MakeWay();
         var budget = options.TokensPerStep;
+        PlanGuesses();
         for (var i = 0; i < running.Count; i++)
-            if (running[i].IsDecoding) budget -= Take(running[i], 1);
+            if (running[i] is { IsDecoding: true, InFlight: false } first)
+                // Those with the same adapter side by side: they share its products.
+                for (var j = i; j < running.Count; j++)
+                    if (running[j] is { IsDecoding: true, InFlight: false } sample && sample.Adapter == first.Adapter) budget -= Take(sample, 1, guesses: true);
         Read(budget);
     }
 
@@ -232,38 +253,25 @@ internal sealed class Scheduler : IDisposable
 
     /// <summary>Puts tokens of a sample into the step.</summary>
     /// <returns>How many of the budget it took: 0 where there is no memory for it now.</returns>
-    private int Take(Sample sample, int most)
+    private int Take(Sample sample, int most, bool guesses = false)
     {
         var taken = Math.Min(sample.Pending, most);
         var whole = taken == sample.Pending;
         if (!Reserve(sample, sample.Held.Length + taken)) return 0;
-        var guesses = whole && sample.GeneratedCount > 0 ? Guess(sample) : 0;
+        var ahead = guesses ? Guess(sample) : 0;
         var text = sample.Text.Slice(sample.Held.Length, taken);
-        if (guesses > 0)
+        if (ahead > 0)
         {
-            Span<int> guessed = stackalloc int[taken + guesses];
+            Span<int> guessed = stackalloc int[taken + ahead];
             text.CopyTo(guessed);
-            guess.AsSpan(0, guesses).CopyTo(guessed[taken..]);
-            batch.Add(sample.Held, guessed, guesses + 1, sample.Adapter);
+            guess.AsSpan(0, ahead).CopyTo(guessed[taken..]);
+            batch.Add(sample.Held, guessed, ahead + 1, sample.Adapter);
         }
         else batch.Add(sample.Held, text, whole ? 1 : 0, sample.Adapter);
-        (sample.InFlight, sample.Taken, sample.Guessed) = (true, taken, guesses);
+        (sample.InFlight, sample.Taken, sample.Guessed) = (true, taken, ahead);
         inFlight.Add(sample);
         queue.Serve(sample, taken);
-        return taken + guesses;
-    }
-
-    /// <summary>Guesses tokens to come, as far as there are blocks for them without taking any from others.</summary>
-    private int Guess(Sample sample)
-    {
-        if (options.Speculator is not { } speculator) return 0;
-        var most = Math.Min(guess.Length, sample.MostTokens - sample.Count - 1);
-        most = Math.Min(most, sample.Held.Capacity + pool.Available * KvCache.BlockTokens - sample.Count);
-        if (most <= 0) return 0;
-        var guesses = Math.Min(most, speculator.Guess(sample.Text, guess.AsSpan(0, most)));
-        for (var i = 0; i < guesses; i++)
-            if ((uint)guess[i] >= (uint)model.Config.VocabSize) guesses = i;
-        return guesses > 0 && Reserve(sample, sample.Count + guesses) ? guesses : 0;
+        return taken + ahead;
     }
 
     /// <summary>Gives a sample blocks of its own for all tokens up to <paramref name="length"/>; where there are none left, takes them from those that come after it.</summary>
@@ -346,14 +354,16 @@ internal sealed class Scheduler : IDisposable
             return;
         }
         if (sample.LeadsOthers) StartOthers(sample, firstRow);
-        var before = sample.GeneratedCount;
-        for (var row = firstRow; row < endRow; row++)
+        var (before, right) = (sample.GeneratedCount, 0);
+        for (var row = firstRow; row < endRow && sample.Finish is null; row++)
         {
             var token = sample.Choose(LogitsOf(row));
-            if (sample.Finish is not null || row == endRow - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
+            if (row == endRow - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
+            right++;
         }
         var chosen = sample.GeneratedCount - before;
-        (generatedTokens, guessedTokens, acceptedTokens) = (generatedTokens + chosen, guessedTokens + sample.Guessed, acceptedTokens + chosen - 1);
+        generatedTokens += chosen;
+        LearnFrom(sample, right);
         queue.Serve(sample, chosen - 1);
         sample.Held.SetLength(sample.Count - 1);                    // guesses that were wrong are dropped
         Remember(sample);
@@ -421,5 +431,6 @@ internal sealed class Scheduler : IDisposable
     {
         while (sample.Held.BlockCount > 0) pool.Release(sample.Held.RemoveLast());
         (sample.Chain, sample.BlocksKnown) = (sample.FirstChain, 0);
+        drafter?.Release(sample);
     }
 }

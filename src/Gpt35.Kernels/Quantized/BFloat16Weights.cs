@@ -29,9 +29,9 @@ internal sealed unsafe class BFloat16Weights : ReducedMatrix
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         switch (Tier)
         {
-            case DotTier.Avx512: BFloat16Product<Lanes512, Vector512<float>>.Multiply(pool, this, x, inputs, bias, y); break;
-            case DotTier.Avx2: BFloat16Product<Lanes256, Vector256<float>>.Multiply(pool, this, x, inputs, bias, y); break;
-            default: BFloat16Product<Lanes128, Vector128<float>>.Multiply(pool, this, x, inputs, bias, y); break;
+            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BFloat16Product<Lanes512, Vector512<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BFloat16Product<Lanes256, Vector256<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            default: TiledProduct<Lanes128, Vector128<float>, BFloat16Product<Lanes128, Vector128<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
         }
     }
 

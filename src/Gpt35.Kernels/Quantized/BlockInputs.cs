@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Gpt35.Kernels;
 
@@ -6,7 +7,9 @@ namespace Gpt35.Kernels;
 /// Inputs quantised for a product with block weights, as llama.cpp quantises them (Q8_0; the scale stays F32): of each 32 numbers
 /// d = max|x| / 127 and q = x·(127 / max|x|), rounded to nearest, ties to even. A number that is not finite makes d NaN.
 /// </summary>
-/// <remarks>Of a tile of c inputs, for each block: d (c floats), Σq (c ints), then the q of step after step, c inputs side by side.</remarks>
+/// <remarks>
+/// Of a tile of c inputs, for each block: d (c floats), Σq (c ints), then the q of step after step, c inputs side by side.
+/// </remarks>
 internal static unsafe class BlockInputs<W, V, D> where W : struct, ILanes<V> where V : unmanaged where D : struct, IDotLanes<V>
 {
     /// <summary>Below this the scale is not a normal number's, and the block counts as zeros.</summary>
@@ -20,24 +23,27 @@ internal static unsafe class BlockInputs<W, V, D> where W : struct, ILanes<V> wh
     /// <summary>Quantises one row of numbers into its place in a tile.</summary>
     /// <param name="x">(blocks·32,), or null for zeros.</param>
     /// <param name="blocks">Blocks.</param>
+    /// <param name="zeroPoint">What is added to each q, but not to the sum.</param>
     /// <param name="tile">The tile.</param>
     /// <param name="width">Its width.</param>
     /// <param name="place">Which of its inputs.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Quantize(float* x, int blocks, byte* tile, int width, int place)
+    internal static void Quantize(float* x, int blocks, int zeroPoint, byte* tile, int width, int place)
     {
         var whole = stackalloc int[BlockShape.Size];
+        new Span<int>(whole, BlockShape.Size).Clear();
         for (var block = 0; block < blocks; block++, tile += BlockBytes(width))
         {
-            float scale = 0;
-            new Span<int>(whole, BlockShape.Size).Clear();
-            if (x != null) scale = Round(x + block * BlockShape.Size, whole);
-            var sum = 0;
-            for (var i = 0; i < BlockShape.Size; i++) sum += whole[i];
-            ((float*)tile)[place] = scale;
-            ((int*)tile)[width + place] = sum;
-            for (var s = 0; s < BlockShape.Steps; s++)
-                D.StoreStep(whole + BlockShape.Step * s, tile + 8 * width + (s * width + place) * D.StepBytes);
+            ((float*)tile)[place] = x == null ? 0 : Round(x + block * BlockShape.Size, whole);
+            var sums = Vector128<int>.Zero;
+            var step = tile + 8 * width + place * sizeof(int);
+            for (var i = 0; i < BlockShape.Size; i += BlockShape.Step, step += width * D.StepBytes)
+            {
+                var four = Vector128.Load(whole + i);
+                sums += four;
+                D.StoreStep(four + Vector128.Create(zeroPoint), step, width);
+            }
+            ((int*)tile)[width + place] = Vector128.Sum(sums);
         }
     }
 

@@ -7,84 +7,60 @@ namespace Gpt35.Kernels;
 /// first block to the last. So an element has the same bits in every tier, whatever the other inputs are and however many threads work.
 /// </summary>
 /// <remarks>With weights u = q + Z the inner sum is Σ u·q_t − Z·Σ q_t, and the second part is where the sum starts.</remarks>
-internal static unsafe class BlockProduct<W, V, D, F>
+internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, int inputs) : IProductKernel<V>
     where W : struct, ILanes<V> where V : unmanaged where D : struct, IDotLanes<V> where F : struct, IBlockFormat
 {
-    /// <summary>Bytes of inputs that a thread goes through for one group of rows after the other: they stay in its second-level cache.</summary>
-    private const int CachedBytes = 256 << 10;
+    /// <summary>Inputs from which on a <see cref="BlockPanel{W, V, D, F}"/> pays for its making.</summary>
+    private const int InputsWorthPanels = 2 * InputTiles.Widest + 1;
 
     private static int BlockBytes => F.Bytes * W.Count;
 
-    /// <param name="pool">Threads to use.</param>
-    /// <param name="weights">(N, K).</param>
-    /// <param name="x">(T, K).</param>
-    /// <param name="inputs">T.</param>
-    /// <param name="bias">(N,), or null.</param>
-    /// <param name="y">Receives (T, N).</param>
-    internal static void Multiply(WorkerPool pool, BlockWeights weights, float* x, int inputs, float* bias, float* y)
-    {
-        var tiles = new InputTiles(inputs);
-        var packed = (byte*)Scratch.ForCall(Simd.Pieces((long)tiles.Room * weights.Blocks * BlockInputs<W, V, D>.BlockBytes(1), sizeof(float)));
-        var alone = weights.IsSmall(inputs);
-        var pack = new PackJob(x, weights.Blocks, tiles, packed);
-        if (alone || inputs == 1) pack.RunAll();
-        else pool.Run(tiles.Count, pack);
-        var groups = Simd.Pieces(weights.Rows, W.Count);
-        var groupsEach = alone ? groups : ReducedMatrix.GroupsEach(groups, pool.Threads);
-        pool.Run(Simd.Pieces(groups, groupsEach), new MultiplyJob(weights, packed, tiles, groupsEach, bias, y));
-    }
+    private bool Panels => D.TakesPanels && inputs >= InputsWorthPanels;
 
-    private readonly struct PackJob(float* x, int blocks, InputTiles tiles, byte* packed) : IParallelJob
-    {
-        public void RunAll()
-        {
-            for (var tile = 0; tile < tiles.Count; tile++) Run(tile);
-        }
+    public int Together => Panels ? BlockPanel<W, V, D, F>.Groups : 1;
 
-        public void Run(int part)
+    public long TileBytes(int width) => (long)weights.Blocks * BlockInputs<W, V, D>.BlockBytes(width);
+
+    public void Pack(float* x, byte* tile, int width, int place)
+    {
+        var zeroPoint = Panels && width > 1 ? BlockPanel<W, V, D, F>.InputZeroPoint : 0;
+        BlockInputs<W, V, D>.Quantize(x, weights.Blocks, zeroPoint, tile, width, place);
+        for (var block = 0; block < weights.Blocks; block++, tile += BlockInputs<W, V, D>.BlockBytes(width))
         {
-            int width = tiles.Width(part), filled = tiles.Filled(part);
-            var target = packed + (nint)part * blocks * BlockInputs<W, V, D>.BlockBytes(InputTiles.Widest);
-            for (var place = 0; place < width; place++)
-            {
-                var row = place < filled ? x + ((nint)part * InputTiles.Widest + place) * blocks * BlockShape.Size : null;
-                BlockInputs<W, V, D>.Quantize(row, blocks, target, width, place);
-            }
+            var sum = ((int*)tile)[width + place];
+            if (zeroPoint == 0) ((int*)tile)[width + place] = -F.ZeroPoint * sum;
+            else ((float*)tile)[width + place] = BlockPanel<W, V, D, F>.Excess(sum);
         }
     }
 
-    private readonly struct MultiplyJob(BlockWeights weights, byte* packed, InputTiles tiles, int groupsEach, float* bias, float* y) : IParallelJob
+    public byte* Unpack(int group, int groups)
     {
-        public void Run(int part)
-        {
-            var first = part * groupsEach;
-            var end = Math.Min(first + groupsEach, Simd.Pieces(weights.Rows, W.Count));
-            var tileBytes = (nint)weights.Blocks * BlockInputs<W, V, D>.BlockBytes(InputTiles.Widest);
-            var tilesAtOnce = (int)Math.Max(1, CachedBytes / tileBytes);
-            for (var from = 0; from < tiles.Count; from += tilesAtOnce)
-                for (var group = first; group < end; group++)
-                    for (var tile = from; tile < Math.Min(from + tilesAtOnce, tiles.Count); tile++)
-                        Multiply(group, tile, packed + tile * tileBytes);
-        }
+        if (!Panels) return null;
+        var panel = (V*)Scratch.ForPart(BlockPanel<W, V, D, F>.Length(weights.Blocks));
+        BlockPanel<W, V, D, F>.Fill(weights, group, groups, panel);
+        return (byte*)panel;
+    }
 
-        private void Multiply(int group, int tile, byte* inputs)
+    public void Multiply(int group, int groups, byte* unpacked, byte* tile, int width, V* sums)
+    {
+        if (unpacked != null && width > 1)
         {
-            int row = group * W.Count, rows = Math.Min(W.Count, weights.Rows - row);
+            var floats = Denormals.Kept;
+            for (var place = 0; place < width; place += BlockPanel<W, V, D, F>.Inputs)
+                if (floats) BlockPanel<W, V, D, F>.Multiply<BlockPanel<W, V, D, F>.Floats>((V*)unpacked, tile, width, place, weights.Blocks, sums + place);
+                else BlockPanel<W, V, D, F>.Multiply<BlockPanel<W, V, D, F>.WholeNumbers>((V*)unpacked, tile, width, place, weights.Blocks, sums + place);
+            return;
+        }
+        for (var end = group + groups; group < end; group++, sums += InputTiles.Widest)
+        {
             var quants = weights.Quants + (nint)group * weights.Blocks * BlockBytes;
             var scales = weights.Scales + (nint)group * weights.Blocks * W.Count;
-            var start = bias == null ? W.Create(0) : rows == W.Count ? W.Load(bias + row) : LaneMath<W, V>.LoadFirst(bias + row, rows);
-            var target = y + (nint)tile * InputTiles.Widest * weights.Rows + row;
-            var filled = tiles.Filled(tile);
-            var sums = stackalloc V[InputTiles.Widest];
-            switch (tiles.Width(tile))
+            switch (width)
             {
-                case 1: sums[0] = Tile1(quants, scales, inputs, weights.Blocks, start); break;
-                case 4: Tile4(quants, scales, inputs, weights.Blocks, start, sums); break;
-                default: Tile8(quants, scales, inputs, weights.Blocks, start, sums); break;
+                case 1: *sums = Tile1(quants, scales, tile, weights.Blocks, *sums); break;
+                case 4: Tile4(quants, scales, tile, weights.Blocks, sums); break;
+                default: Tile8(quants, scales, tile, weights.Blocks, sums); break;
             }
-            for (var i = 0; i < filled; i++, target += weights.Rows)
-                if (rows == W.Count) W.Store(target, sums[i]);
-                else LaneMath<W, V>.StoreFirst(target, sums[i], rows);
         }
     }
 
@@ -112,9 +88,9 @@ internal static unsafe class BlockProduct<W, V, D, F>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4(byte* quants, ushort* scales, byte* inputs, int blocks, V start, V* y)
+    private static void Tile4(byte* quants, ushort* scales, byte* inputs, int blocks, V* y)
     {
-        V y0 = start, y1 = start, y2 = start, y3 = start;
+        V y0 = y[0], y1 = y[1], y2 = y[2], y3 = y[3];
         for (var block = 0; block < blocks; block++)
         {
             V a = Start(inputs, 4, 0), b = Start(inputs, 4, 1), c = Start(inputs, 4, 2), d = Start(inputs, 4, 3);
@@ -123,10 +99,8 @@ internal static unsafe class BlockProduct<W, V, D, F>
             {
                 var bytes = F.Step<W, V, D>(quants, s);
                 V even = D.Even(bytes), odd = D.Odd(bytes);
-                a = D.Dot(a, even, odd, step);
-                b = D.Dot(b, even, odd, step + D.StepBytes);
-                c = D.Dot(c, even, odd, step + 2 * D.StepBytes);
-                d = D.Dot(d, even, odd, step + 3 * D.StepBytes);
+                D.DotTwo(ref a, ref b, even, odd, step, 4);
+                D.DotTwo(ref c, ref d, even, odd, step + 8, 4);
             }
             var scale = D.LoadHalf(scales);
             y0 = Finish(a, scale, inputs, 0, y0);
@@ -144,9 +118,9 @@ internal static unsafe class BlockProduct<W, V, D, F>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile8(byte* quants, ushort* scales, byte* inputs, int blocks, V start, V* y)
+    private static void Tile8(byte* quants, ushort* scales, byte* inputs, int blocks, V* y)
     {
-        V y0 = start, y1 = start, y2 = start, y3 = start, y4 = start, y5 = start, y6 = start, y7 = start;
+        V y0 = y[0], y1 = y[1], y2 = y[2], y3 = y[3], y4 = y[4], y5 = y[5], y6 = y[6], y7 = y[7];
         for (var block = 0; block < blocks; block++)
         {
             V a = Start(inputs, 8, 0), b = Start(inputs, 8, 1), c = Start(inputs, 8, 2), d = Start(inputs, 8, 3);
@@ -156,14 +130,10 @@ internal static unsafe class BlockProduct<W, V, D, F>
             {
                 var bytes = F.Step<W, V, D>(quants, s);
                 V even = D.Even(bytes), odd = D.Odd(bytes);
-                a = D.Dot(a, even, odd, step);
-                b = D.Dot(b, even, odd, step + D.StepBytes);
-                c = D.Dot(c, even, odd, step + 2 * D.StepBytes);
-                d = D.Dot(d, even, odd, step + 3 * D.StepBytes);
-                e = D.Dot(e, even, odd, step + 4 * D.StepBytes);
-                f = D.Dot(f, even, odd, step + 5 * D.StepBytes);
-                g = D.Dot(g, even, odd, step + 6 * D.StepBytes);
-                h = D.Dot(h, even, odd, step + 7 * D.StepBytes);
+                D.DotTwo(ref a, ref b, even, odd, step, 8);
+                D.DotTwo(ref c, ref d, even, odd, step + 8, 8);
+                D.DotTwo(ref e, ref f, even, odd, step + 16, 8);
+                D.DotTwo(ref g, ref h, even, odd, step + 24, 8);
             }
             var scale = D.LoadHalf(scales);
             y0 = Finish(a, scale, inputs, 0, y0);
@@ -190,13 +160,13 @@ internal static unsafe class BlockProduct<W, V, D, F>
 
     /// <summary>−Z·Σ q_t of an input.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Start(byte* inputs, int width, int place) => W.CreateBits((uint)(-F.ZeroPoint * ((int*)inputs)[width + place]));
+    private static V Start(byte* inputs, int width, int place) => W.CreateBits(((uint*)inputs)[width + place]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Dot(byte* quants, int s, byte* steps, V sum)
     {
         var bytes = F.Step<W, V, D>(quants, s);
-        return D.Dot(sum, D.Even(bytes), D.Odd(bytes), steps + s * D.StepBytes);
+        return D.Dot(sum, D.Even(bytes), D.Odd(bytes), steps + s * D.StepBytes, 1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -40,10 +40,10 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
     {
         switch (Tier)
         {
-            case DotTier.Avx512: BlockProduct<Lanes512, Vector512<float>, Dots512, F>.Multiply(pool, this, x, inputs, bias, y); break;
-            case DotTier.AvxVnni: BlockProduct<Lanes256, Vector256<float>, DotsVnni, F>.Multiply(pool, this, x, inputs, bias, y); break;
-            case DotTier.Avx2: BlockProduct<Lanes256, Vector256<float>, Dots256, F>.Multiply(pool, this, x, inputs, bias, y); break;
-            default: BlockProduct<Lanes128, Vector128<float>, Dots128, F>.Multiply(pool, this, x, inputs, bias, y); break;
+            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.AvxVnni: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, DotsVnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, Dots256, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            default: TiledProduct<Lanes128, Vector128<float>, BlockProduct<Lanes128, Vector128<float>, Dots128, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
         }
     }
 

@@ -9,8 +9,9 @@ internal readonly unsafe struct Dots128 : IDotLanes<Vector128<float>>
     private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
 
     public static int StepBytes => 8;
+    public static bool TakesPanels => false;
 
-    [MethodImpl(Inline)] public static void StoreStep(int* four, byte* step) => PairedStep.Store(four, step);
+    [MethodImpl(Inline)] public static void StoreStep(Vector128<int> four, byte* step, int width) => PairedStep.Store(four, step, width);
 
     [MethodImpl(Inline)]
     public static Vector128<float> Nibbles(Vector128<float> x, int shift) => ((x.AsUInt32() >>> shift) & Vector128.Create(0x0F0F0F0Fu)).AsSingle();
@@ -19,11 +20,22 @@ internal readonly unsafe struct Dots128 : IDotLanes<Vector128<float>>
     [MethodImpl(Inline)] public static Vector128<float> Odd(Vector128<float> bytes) => (bytes.AsUInt16() >>> 8).AsSingle();
 
     [MethodImpl(Inline)]
-    public static Vector128<float> Dot(Vector128<float> sum, Vector128<float> even, Vector128<float> odd, byte* step)
+    public static Vector128<float> Dot(Vector128<float> sum, Vector128<float> even, Vector128<float> odd, byte* step, int width)
     {
-        var pairs = (short*)step;
-        return (sum.AsInt32() + Low(even) * pairs[0] + High(even) * pairs[1] + Low(odd) * pairs[2] + High(odd) * pairs[3]).AsSingle();
+        short* first = (short*)step, second = first + 2 * width;
+        return (sum.AsInt32() + Low(even) * first[0] + High(even) * first[1] + Low(odd) * second[0] + High(odd) * second[1]).AsSingle();
     }
+
+    [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector128<float> first, ref Vector128<float> second, Vector128<float> even, Vector128<float> odd, byte* step, int width)
+    {
+        first = Dot(first, even, odd, step, width);
+        second = Dot(second, even, odd, step + sizeof(int), width);
+    }
+
+    [MethodImpl(Inline)]
+    public static Vector128<float> MultiplyPairs(Vector128<float> x, Vector128<float> y) =>
+        (((x.AsInt32() << 16) >> 16) * ((y.AsInt32() << 16) >> 16) + (x.AsInt32() >> 16) * (y.AsInt32() >> 16)).AsSingle();
 
     [MethodImpl(Inline)] public static Vector128<float> ToFloat(Vector128<float> whole) => Vector128.ConvertToSingle(whole.AsInt32());
 

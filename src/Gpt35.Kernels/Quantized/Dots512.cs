@@ -13,8 +13,9 @@ internal readonly unsafe struct Dots512 : IDotLanes<Vector512<float>>
     private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
 
     public static int StepBytes => 8;
+    public static bool TakesPanels => true;
 
-    [MethodImpl(Inline)] public static void StoreStep(int* four, byte* step) => PairedStep.Store(four, step);
+    [MethodImpl(Inline)] public static void StoreStep(Vector128<int> four, byte* step, int width) => PairedStep.Store(four, step, width);
 
     [MethodImpl(Inline)]
     public static Vector512<float> Nibbles(Vector512<float> x, int shift) => ((x.AsUInt32() >>> shift) & Vector512.Create(0x0F0F0F0Fu)).AsSingle();
@@ -23,12 +24,28 @@ internal readonly unsafe struct Dots512 : IDotLanes<Vector512<float>>
     [MethodImpl(Inline)] public static Vector512<float> Odd(Vector512<float> bytes) => (bytes.AsUInt16() >>> 8).AsSingle();
 
     [MethodImpl(Inline)]
-    public static Vector512<float> Dot(Vector512<float> sum, Vector512<float> even, Vector512<float> odd, byte* step)
+    public static Vector512<float> Dot(Vector512<float> sum, Vector512<float> even, Vector512<float> odd, byte* step, int width)
     {
         var first = Avx512BW.MultiplyAddAdjacent(even.AsInt16(), Vector512.Create(*(int*)step).AsInt16());
-        var second = Avx512BW.MultiplyAddAdjacent(odd.AsInt16(), Vector512.Create(*(int*)(step + 4)).AsInt16());
+        var second = Avx512BW.MultiplyAddAdjacent(odd.AsInt16(), Vector512.Create(((int*)step)[width]).AsInt16());
         return (sum.AsInt32() + first + second).AsSingle();
     }
+
+    [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector512<float> first, ref Vector512<float> second, Vector512<float> even, Vector512<float> odd, byte* step, int width)
+    {
+        var inputs = (int*)step;
+        Vector512<float> p = MultiplyPairs(even, Vector512.Create(inputs[0]).AsSingle()), q = MultiplyPairs(even, Vector512.Create(inputs[1]).AsSingle());
+        first = Lanes512.AddBits(first, p);
+        second = Lanes512.AddBits(second, q);
+        p = MultiplyPairs(odd, Vector512.Create(inputs[width]).AsSingle());
+        q = MultiplyPairs(odd, Vector512.Create(inputs[width + 1]).AsSingle());
+        first = Lanes512.AddBits(first, p);
+        second = Lanes512.AddBits(second, q);
+    }
+
+    [MethodImpl(Inline)]
+    public static Vector512<float> MultiplyPairs(Vector512<float> x, Vector512<float> y) => Avx512BW.MultiplyAddAdjacent(x.AsInt16(), y.AsInt16()).AsSingle();
 
     [MethodImpl(Inline)] public static Vector512<float> ToFloat(Vector512<float> whole) => Vector512.ConvertToSingle(whole.AsInt32());
 
@@ -44,9 +61,10 @@ internal readonly unsafe struct Dots512 : IDotLanes<Vector512<float>>
 internal static unsafe class PairedStep
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Store(int* four, byte* step)
+    internal static void Store(Vector128<int> four, byte* step, int width)
     {
-        *(int*)step = (four[0] & 0xFFFF) | four[2] << 16;
-        *(int*)(step + 4) = (four[1] & 0xFFFF) | four[3] << 16;
+        var pairs = (four & Vector128.Create(0xFFFF)) | (Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3)) << 16);
+        ((int*)step)[0] = pairs[0];
+        ((int*)step)[width] = pairs[1];
     }
 }

@@ -10,9 +10,10 @@ internal readonly unsafe struct DotsVnni : IDotLanes<Vector256<float>>
     private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
 
     public static int StepBytes => 4;
+    public static bool TakesPanels => false;
 
     [MethodImpl(Inline)]
-    public static void StoreStep(int* four, byte* step) =>
+    public static void StoreStep(Vector128<int> four, byte* step, int width) =>
         *(uint*)step = (byte)four[0] | (uint)(byte)four[1] << 8 | (uint)(byte)four[2] << 16 | (uint)(byte)four[3] << 24;
 
     [MethodImpl(Inline)] public static Vector256<float> Nibbles(Vector256<float> x, int shift) => Dots256.Nibbles(x, shift);
@@ -20,9 +21,17 @@ internal readonly unsafe struct DotsVnni : IDotLanes<Vector256<float>>
     [MethodImpl(Inline)] public static Vector256<float> Odd(Vector256<float> bytes) => bytes;
 
     [MethodImpl(Inline)]
-    public static Vector256<float> Dot(Vector256<float> sum, Vector256<float> even, Vector256<float> odd, byte* step) =>
+    public static Vector256<float> Dot(Vector256<float> sum, Vector256<float> even, Vector256<float> odd, byte* step, int width) =>
         AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), even.AsByte(), Vector256.Create(*(int*)step).AsSByte()).AsSingle();
 
+    [MethodImpl(Inline)]
+    public static void DotTwo(ref Vector256<float> first, ref Vector256<float> second, Vector256<float> even, Vector256<float> odd, byte* step, int width)
+    {
+        first = Dot(first, even, odd, step, width);
+        second = Dot(second, even, odd, step + sizeof(int), width);
+    }
+
+    [MethodImpl(Inline)] public static Vector256<float> MultiplyPairs(Vector256<float> x, Vector256<float> y) => Dots256.MultiplyPairs(x, y);
     [MethodImpl(Inline)] public static Vector256<float> ToFloat(Vector256<float> whole) => Dots256.ToFloat(whole);
     [MethodImpl(Inline)] public static Vector256<float> LoadHalf(ushort* from) => Dots256.LoadHalf(from);
 }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Gpt35.Kernels;
 
 /// <summary>
@@ -9,8 +11,8 @@ internal unsafe interface IDotLanes<V> where V : unmanaged
     /// <summary>Bytes in which <see cref="StoreStep"/> keeps four numbers of an input.</summary>
     static abstract int StepBytes { get; }
 
-    /// <summary>Keeps four whole numbers, each in −127 … 127, as <see cref="Dot"/> wants them.</summary>
-    static abstract void StoreStep(int* four, byte* step);
+    /// <summary>Keeps four whole numbers, each in −127 … 127, as <see cref="Dot"/> wants them: 4 bytes at <paramref name="step"/>, and where a step has more, 4·<paramref name="width"/> bytes on.</summary>
+    static abstract void StoreStep(Vector128<int> four, byte* step, int width);
 
     /// <summary>The low four bits of each byte of x &gt;&gt; shift, shift 0 or 4.</summary>
     static abstract V Nibbles(V x, int shift);
@@ -21,7 +23,16 @@ internal unsafe interface IDotLanes<V> where V : unmanaged
     static abstract V Odd(V bytes);
 
     /// <summary>sum + Σ of the four products, exact, in each lane as a whole number.</summary>
-    static abstract V Dot(V sum, V even, V odd, byte* step);
+    static abstract V Dot(V sum, V even, V odd, byte* step, int width);
+
+    /// <summary>The same for two inputs side by side: the products first, for an addition between them would take the unit of the next one.</summary>
+    static abstract void DotTwo(ref V first, ref V second, V even, V odd, byte* step, int width);
+
+    /// <summary>Whether many inputs are faster with weights that are widened once, by <see cref="Even"/> and <see cref="Odd"/>.</summary>
+    static abstract bool TakesPanels { get; }
+
+    /// <summary>Σ of two products, of pairs of 16 bits; where panels are taken.</summary>
+    static abstract V MultiplyPairs(V x, V y);
 
     /// <summary>Whole numbers to floats.</summary>
     static abstract V ToFloat(V whole);

@@ -10,7 +10,8 @@ public abstract unsafe class ReducedMatrix : IDisposable
     private const long WorkOfOneThread = 100_000;
     /// <summary>Groups of rows that a part has at least, unless there are fewer.</summary>
     private const int GroupsTogether = 4;
-    private const int PartsPerThread = 4;
+    /// <summary>Of a job of few inputs, which the weights' way from memory bounds, and of one of many.</summary>
+    private const int PartsPerThread = 4, PartsOfMany = 16, ManyInputs = 16;
 
     private protected ReducedMatrix(WeightPrecision precision, DotTier tier, int rows, int columns)
     {
@@ -65,7 +66,8 @@ public abstract unsafe class ReducedMatrix : IDisposable
     internal bool IsSmall(int inputs) => (long)Rows * Columns * inputs <= WorkOfOneThread;
 
     /// <summary>Groups of rows that make a part of a job: a few parts for each thread, so that one that was held up does not keep the others waiting long.</summary>
-    internal static int GroupsEach(int groups, int threads) => Simd.Pieces(Simd.Pieces(groups, PartsPerThread * threads), GroupsTogether) * GroupsTogether;
+    internal static int GroupsEach(int groups, int threads, int inputs) =>
+        Simd.Pieces(Simd.Pieces(groups, (inputs < ManyInputs ? PartsPerThread : PartsOfMany) * threads), GroupsTogether) * GroupsTogether;
 
     private protected void CheckRow(int row, int length, int expected)
     {

@@ -1,3 +1,5 @@
+using Gpt35.Kernels;
+
 namespace Gpt35.Model;
 
 /// <summary>Bytes that a model takes, by part.</summary>
@@ -55,9 +57,9 @@ public sealed record MemoryUse
     /// <summary>A model that generates: only its weights, in the type they are kept in.</summary>
     public static MemoryUse OfWeights(ModelConfig config, Dtype format = Dtype.Fp32) => new() { Weights = Count(DecoderLayout.Parameters(config)) * Bytes(format) };
 
-    /// <summary>Keys and values of <paramref name="slots"/> sequences of up to <paramref name="capacity"/> tokens, in whole blocks.</summary>
-    public static long OfCache(ModelConfig config, int slots, int capacity, Dtype format = Dtype.Fp32) =>
-        2L * config.NumHiddenLayers * slots * Gpt35.Model.KvCache.BlocksOf(capacity) * Gpt35.Model.KvCache.BlockTokens * config.KeyValueWidth * Bytes(format);
+    /// <summary>Keys and values of <paramref name="slots"/> sequences of up to <paramref name="capacity"/> tokens, in whole blocks, their scales included.</summary>
+    public static long OfCache(ModelConfig config, int slots, int capacity, KvPrecision precision = KvPrecision.F32) =>
+        2L * config.NumHiddenLayers * slots * Gpt35.Model.KvCache.BlocksOf(capacity) * Gpt35.Model.KvCache.LayoutOf(config, precision).BlockBytes;
 
     /// <summary>
     /// What generation adds: the logits of <paramref name="slots"/> sequences, and the working memory of a step that takes up

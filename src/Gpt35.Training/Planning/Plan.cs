@@ -1,4 +1,5 @@
 using Gpt35.Inference;
+using Gpt35.Kernels;
 using Gpt35.Model;
 
 namespace Gpt35.Training;
@@ -101,7 +102,7 @@ public sealed record Plan
         // Cache, logits of every sequence, and what its longest step needs beyond the passes above.
         MemoryUse Generating(ModelConfig config) => work.Slots == 0 ? new MemoryUse() : new MemoryUse
         {
-            KvCache = MemoryUse.OfCache(config, work.Slots, work.Context, work.Format),
+            KvCache = MemoryUse.OfCache(config, work.Slots, work.Context, work.Format == Dtype.Fp32 ? KvPrecision.F32 : KvPrecision.BF16),
             Activations = MemoryUse.OfGeneration(config, work.Slots, InferenceEngine.PromptTokensPerStep, work.Kind == WorkloadKind.Model ? 0 : work.PassTokens, work.Format),
         };
     }

@@ -10,8 +10,16 @@ internal static class Engines
     public static int[] Alone(Decoder model, GenerationRequest request, int sample = 0)
     {
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
-        using var sequence = new CachedSequence(model, null, request.Prompt.Length + room);
-        return [.. sequence.Continue(request.Prompt, request.Options, request.Stream + sample, default)];
+        var chooser = new TokenChooser(request.Options, new SamplerMemory(model.Config.VocabSize), request.Stream + sample, room, tokenizer: null);
+        using var cache = new SlotCache(model.Config, 1, request.Prompt.Length + room);
+        var logits = new float[model.Config.VocabSize];
+        var tokens = new List<int>();
+        for (var next = request.Prompt; chooser.Finish is null; next = [tokens[^1]])
+        {
+            model.Extend(cache, [0], [0, next.Length], next, logits);
+            tokens.Add(chooser.Next(logits, out _));
+        }
+        return [.. tokens];
     }
 
     /// <summary>The completions of a request that has ended.</summary>

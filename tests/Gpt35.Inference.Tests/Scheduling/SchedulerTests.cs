@@ -136,23 +136,6 @@ public sealed class SchedulerTests : IDisposable
     }
 
     [Fact]
-    public void Ten_thousand_requests_leave_no_memory_behind()
-    {
-        using var scheduler = Schedule(new EngineOptions { MaxSequences = 32, TokensPerStep = 256 }, 100);
-        Serve(2_000, 0);
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        Serve(10_000, 2_000);
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 200_000);
-
-        void Serve(int count, int first)
-        {
-            for (var i = 0; i < count; i += 50)
-                Engines.Finish(scheduler, Enumerable.Range(first + i, 50)
-                    .Select(n => scheduler.Submit(new GenerationRequest([n % 50, n / 50 % 50, 1], new SamplingOptions { MaxTokens = 2 }) { Tenant = $"user {n}" }, 100)).ToList());
-        }
-    }
-
-    [Fact]
     public void The_prompt_of_several_samples_is_read_once()
     {
         var prompt = Engines.Ids(new Random(4), tiny.Decoder.Config, 50).ToArray();

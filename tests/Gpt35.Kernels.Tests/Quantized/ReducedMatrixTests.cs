@@ -27,8 +27,20 @@ public sealed unsafe class ReducedMatrixTests
 
     [Theory, MemberData(nameof(Kernels))]
     public void Any_shape_gives_the_bits_of_the_definition(WeightPrecision precision, DotTier tier) =>
-        Gen.Select(Gen.Int[1, 90], Gen.Int[1, 7], Gen.Int[1, 20], Gen.Bool, Gen.Float[1e-3f, 1e3f]).Sample((rows, blocks, inputs, biased, scale) =>
+        Gen.Select(Gen.Int[1, 90], Gen.Int[1, 7], Gen.Int[1, 40], Gen.Bool, Gen.Float[1e-3f, 1e3f]).Sample((rows, blocks, inputs, biased, scale) =>
             Check(precision, tier, rows, precision == WeightPrecision.BF16 ? 32 * blocks - rows % 5 : 32 * blocks, inputs, biased, Support.Normal(inputs * 32 * blocks, (ulong)rows, scale)), iter: 25);
+
+    [Theory, MemberData(nameof(Kernels))]
+    public void A_thread_that_flushes_denormal_numbers_gives_the_same_bits(WeightPrecision precision, DotTier tier)
+    {
+        using var matrix = Random(precision, tier, 40, 96);
+        using Guarded x = new(Support.Normal(21 * 96, 3)), kept = new(21 * 40), flushed = new(21 * 40);
+        matrix.Multiply(Support.Pools[0], x, 21, null, kept);
+        Denormals.Ignored = true;
+        matrix.Multiply(Support.Pools[0], x, 21, null, flushed);
+        Denormals.Ignored = false;
+        Assert.Equal(kept.Span.ToArray(), flushed.Span.ToArray());
+    }
 
     [Theory, MemberData(nameof(Kernels))]
     public void The_largest_sums_do_not_saturate(WeightPrecision precision, DotTier tier)
@@ -42,9 +54,10 @@ public sealed unsafe class ReducedMatrixTests
                 else
                     for (var i = 0; i < row.Length; i++) row[i] = i % (row.Length / 2) == 0 ? (byte)0 : i % (row.Length / 2) == 1 ? (byte)0x3C : stored;
                 for (var i = 0; i < 20; i++) matrix.SetRow(i, row);
-                var x = new float[3 * 64];
+                var x = new float[20 * 64];
                 Array.Fill(x, sign * 2.5f);
                 Compare(matrix, x, 3, []);
+                Compare(matrix, x, 20, []);
             }
     }
 
