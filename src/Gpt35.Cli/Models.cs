@@ -43,10 +43,10 @@ internal static class Models
     /// <summary>An engine for so many completions at once, on one person's behalf: prompts are read in large pieces.</summary>
     /// <param name="folder">The model.</param>
     /// <param name="cache">How keys and values are held.</param>
+    /// <param name="sequences">Completions at once.</param>
     /// <param name="draft">The model that guesses ahead; null: none.</param>
     /// <param name="lookup">Whether prompt look-up guesses instead.</param>
-    /// <param name="sequences">Completions at once.</param>
-    public static InferenceEngine EngineOf(ModelFolder folder, KvPrecision cache, ModelFolder? draft, bool lookup, int sequences = 1) => new(folder.Model, new EngineOptions
+    public static InferenceEngine EngineOf(ModelFolder folder, KvPrecision cache, int sequences = 1, ModelFolder? draft = null, bool lookup = false) => new(folder.Model, new EngineOptions
     {
         MaxSequences = sequences,
         CachePrecision = cache,

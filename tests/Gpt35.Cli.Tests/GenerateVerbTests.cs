@@ -156,6 +156,28 @@ public sealed class GenerateVerbTests : IDisposable
     }
 
     [Fact]
+    public void Guessing_ahead_changes_no_text()
+    {
+        var model = Model(null);
+        string Written(params string[] more)
+        {
+            using var terminal = new Terminal();
+            Assert.Equal(0, terminal.Run(["generate", model, "once", "-q", "--max-tokens", "20", "--seed", "1", .. more]));
+            return terminal.Out;
+        }
+        var plain = Written();
+        Assert.Equal(plain, Written("--lookup"));
+        Assert.Equal(plain, Written("--draft", model));
+        Assert.Equal(Written("-n", "3"), Written("-n", "3", "--draft", model));
+        foreach (var (arguments, message) in (IEnumerable<(string[], string)>)[(["--draft", model, "--lookup"], "expected one of them"), (["--draft", folder["none"]], "no such folder")])
+        {
+            using var terminal = new Terminal();
+            Assert.Equal(2, terminal.Run(["generate", model, "once", .. arguments]));
+            Assert.Contains(message, terminal.Error);
+        }
+    }
+
+    [Fact]
     public void Keys_and_values_are_held_as_asked_for()
     {
         var model = Model(null);

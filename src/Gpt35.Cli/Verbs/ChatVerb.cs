@@ -32,7 +32,7 @@ internal static class ChatVerb
             var format = Models.RequireChatFormat(folder, path);
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
             using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
-            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft, guesses.LooksUp(parsed));
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft: draft, lookup: guesses.LooksUp(parsed));
             new Conversation(session, engine, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
             return ExitCode.Done;
         });

@@ -46,7 +46,7 @@ internal static class GenerateVerb
             var options = sampling.Read(parsed) with { Constraint = constraint.Read(parsed, folder.Tokenizer), StopTokens = writing.StopTokens };
             RequireRoom(folder.Model.Config, writing.Prompt);
             using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
-            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft, guesses.LooksUp(parsed), drawn);
+            using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), drawn, draft, guesses.LooksUp(parsed));
             var request = new GenerationRequest(writing.Prompt, options) { Samples = drawn };
             var written = drawn == 1 ? [Stream(session, engine, request, writing)] : Choose(session, parsed, engine, request, writing, shown);
             session.Cancel.ThrowIfCancellationRequested();

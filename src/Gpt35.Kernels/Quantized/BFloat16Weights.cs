@@ -11,7 +11,7 @@ internal sealed unsafe class BFloat16Weights : ReducedMatrix
 
     internal BFloat16Weights(int rows, int columns, DotTier tier) : base(WeightPrecision.BF16, tier, rows, columns)
     {
-        if (tier == DotTier.AvxVnni) throw new ArgumentException("AVX-VNNI multiplies whole numbers.", nameof(tier));
+        if (tier is DotTier.AvxVnni or DotTier.Avx512Vnni) throw new ArgumentException("VNNI multiplies whole numbers.", nameof(tier));
         lanes = tier switch { DotTier.Avx512 => 16, DotTier.Portable => 4, _ => 8 };
         PaddedColumns = columns + columns % 2;
         values = new NativeBuffer<ushort>(checked((long)Simd.Pieces(rows, lanes) * lanes * PaddedColumns));

@@ -55,6 +55,11 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
         {
             var quants = weights.Quants + (nint)group * weights.Blocks * BlockBytes;
             var scales = weights.Scales + (nint)group * weights.Blocks * W.Count;
+            if (typeof(D) == typeof(Dots512Vnni))
+            {
+                VnniKernels.Multiply(F.Bytes, quants, scales, tile, width, weights.Blocks, (float*)sums);
+                continue;
+            }
             switch (width)
             {
                 case 1: *sums = Tile1(quants, scales, tile, weights.Blocks, *sums); break;

@@ -14,7 +14,7 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
     {
         if (columns % BlockShape.Size != 0) throw new ArgumentException($"A row of {columns} numbers is not whole blocks of {BlockShape.Size}.", nameof(columns));
         Blocks = columns / BlockShape.Size;
-        lanes = tier switch { DotTier.Avx512 => 16, DotTier.Portable => 4, _ => 8 };
+        lanes = tier switch { DotTier.Avx512 or DotTier.Avx512Vnni => 16, DotTier.Portable => 4, _ => 8 };
         blockBytes = precision == WeightPrecision.Int8 ? Int8Blocks.Bytes : Int4Blocks.Bytes;
         var places = checked((long)Simd.Pieces(rows, lanes) * lanes * Blocks);
         quants = new NativeBuffer<byte>(places * blockBytes);
@@ -41,6 +41,7 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
         switch (Tier)
         {
             case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx512Vnni: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512Vnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
             case DotTier.AvxVnni: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, DotsVnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
             case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, Dots256, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
             default: TiledProduct<Lanes128, Vector128<float>, BlockProduct<Lanes128, Vector128<float>, Dots128, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;

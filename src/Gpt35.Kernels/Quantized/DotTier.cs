@@ -13,6 +13,8 @@ public enum DotTier
     AvxVnni,
     /// <summary>AVX-512F and BW, 512 bits.</summary>
     Avx512,
+    /// <summary>AVX512-VNNI, 512 bits, in machine code of our own; of use to whole numbers only.</summary>
+    Avx512Vnni,
 }
 
 /// <summary>Chooses the instructions.</summary>
@@ -21,15 +23,17 @@ public static class DotTiers
     /// <summary>Whether this processor, and the runtime as it is configured, has them for that precision.</summary>
     public static bool Has(DotTier tier, WeightPrecision precision) => tier switch
     {
+        DotTier.Avx512Vnni => precision is WeightPrecision.Int8 or WeightPrecision.Int4 && Avx512BW.IsSupported && VnniKernels.Available,
         DotTier.Avx512 => Simd.Best == SimdTier.Vector512 && Avx512BW.IsSupported,
         DotTier.AvxVnni => precision is WeightPrecision.Int8 or WeightPrecision.Int4 && Simd.Best >= SimdTier.Vector256 && AvxVnni.IsSupported,
         DotTier.Avx2 => Simd.Best >= SimdTier.Vector256,
         _ => true,
     };
 
-    /// <summary>The fastest: AVX-VNNI's one instruction a product before the width of AVX-512, which needs four.</summary>
+    /// <summary>The fastest: VNNI's one instruction a product before the width of AVX-512 without it, which needs four.</summary>
     public static DotTier Best(WeightPrecision precision) =>
-        Has(DotTier.AvxVnni, precision) ? DotTier.AvxVnni
+        Has(DotTier.Avx512Vnni, precision) ? DotTier.Avx512Vnni
+        : Has(DotTier.AvxVnni, precision) ? DotTier.AvxVnni
         : Has(DotTier.Avx512, precision) ? DotTier.Avx512
         : Has(DotTier.Avx2, precision) ? DotTier.Avx2
         : DotTier.Portable;
@@ -49,6 +53,7 @@ public static class DotTiers
         };
         var instructions = tier switch
         {
+            DotTier.Avx512Vnni => "AVX512-VNNI",
             DotTier.Avx512 => "AVX-512BW",
             DotTier.AvxVnni => "AVX-VNNI 256",
             DotTier.Avx2 => "AVX2",

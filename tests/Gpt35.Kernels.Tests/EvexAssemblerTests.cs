@@ -1,0 +1,58 @@
+namespace Gpt35.Kernels.Tests;
+
+public class EvexAssemblerTests
+{
+    /// <summary>The bytes are those of GNU as (binutils), with {disp32}.</summary>
+    [Fact]
+    public void Instructions_have_the_bytes_of_another_assembler()
+    {
+        var code = new EvexAssembler();
+        code.Load(9, new Address(EvexAssembler.R8, 64));
+        code.Store(new Address(EvexAssembler.R8, 448), 15);
+        code.Broadcast(3, new Address(EvexAssembler.Rdx, 12));
+        code.Fill(21, 0x0F0F0F0F);
+        code.LoadHalves(19, new Address(EvexAssembler.Rsi, 0));
+        code.DotBroadcast(7, 16, new Address(EvexAssembler.Rdx, 92));
+        code.MultiplyBroadcast(20, 19, new Address(EvexAssembler.Rdx, 28));
+        code.MultiplyAdd(15, 7, 20);
+        code.ToFloats(7, 7);
+        code.AddWhole(0, 0, 1);
+        code.And(17, 16, 21);
+        code.Xor(1, 1, 1);
+        code.ShiftRight(18, 16, 4);
+        code.Load(16, new Address(EvexAssembler.Rdi, -448));
+        code.Add(EvexAssembler.Rdi, 512);
+        code.Add(EvexAssembler.Rdx, 320);
+        code.Return();
+        string[] expected =
+        [
+            "62517C48108840000000",     // vmovups zmm9, [r8+64]
+            "62517C4811B8C0010000",     // vmovups [r8+448], zmm15
+            "62F27D48589A0C000000",     // vpbroadcastd zmm3, [rdx+12]
+            "B80F0F0F0F62E27D487CE8",   // mov eax, 0x0f0f0f0f; vpbroadcastd zmm21, eax
+            "62E27D48139E00000000",     // vcvtph2ps zmm19, [rsi]
+            "62F27D5050BA5C000000",     // vpdpbusd zmm7, zmm16, [rdx+92]{1to16}
+            "62E1645059A21C000000",     // vmulps zmm20, zmm19, [rdx+28]{1to16}
+            "62324548B8FC",             // vfmadd231ps zmm15, zmm7, zmm20
+            "62F17C485BFF",             // vcvtdq2ps zmm7, zmm7
+            "62F17D48FEC1",             // vpaddd zmm0, zmm0, zmm1
+            "62A17D40DBCD",             // vpandd zmm17, zmm16, zmm21
+            "62F17548EFC9",             // vpxord zmm1, zmm1, zmm1
+            "62B16D4072D004",           // vpsrld zmm18, zmm16, 4
+            "62E17C48108740FEFFFF",     // vmovups zmm16, [rdi-448]
+            "4881C700020000",           // add rdi, 512
+            "4881C240010000",           // add rdx, 320
+            "C5F877C3",                 // vzeroupper; ret
+        ];
+        Assert.Equal(string.Concat(expected), Convert.ToHexString(code.Code));
+    }
+
+    /// <summary>dec rcx; jnz -9: back over itself.</summary>
+    [Fact]
+    public void A_loop_goes_back_from_behind_its_jump()
+    {
+        var code = new EvexAssembler();
+        code.CountDown(0);
+        Assert.Equal("48FFC90F85F7FFFFFF", Convert.ToHexString(code.Code));
+    }
+}
