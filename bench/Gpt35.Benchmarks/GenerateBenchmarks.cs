@@ -41,6 +41,7 @@ internal static class GenerateBenchmarks
             if (!options.Json) Row.PrintHeader();
             foreach (var task in Tasks)
                 foreach (var row in Rows(task, files[task.Precision], rounds)) row.Print(options.Json);
+            LargeModel(rounds).Print(options.Json);
             return 0;
         }
         finally
@@ -73,6 +74,19 @@ internal static class GenerateBenchmarks
         if (read.Count == 0) yield break;
         using var model = Decoder.CreateRandom(Config, task.Precision, 1, WorkerPool.Shared);
         yield return Row.MoreIsBetter(what + ", weights read", model.WeightBytes * Median(ours) / 1e9, Median(read), "this machine's read bandwidth", "GB/s");
+    }
+
+    /// <summary>How much of the read bandwidth one sequence uses with a model many times the caches, whose passes are long beside what is done between them.</summary>
+    public static Row LargeModel(int rounds)
+    {
+        using var model = Decoder.CreateRandom(ModelPreset.Get("gpt2-774m").Config, WeightPrecision.Int8, 1, WorkerPool.Shared);
+        List<double> ours = [], read = [];
+        for (var round = 0; round <= rounds; round++)
+        {
+            ours.Add(model.WeightBytes * EngineSpeed.Decode(model, 1, AnswerTokens / 2) / 1e9);
+            read.Add(ReadBandwidth.Measure());
+        }
+        return Row.MoreIsBetter("decode, 1 sequence, int8, 774M, weights read", Median(ours.Skip(1)), Median(read.Skip(1)), "this machine's read bandwidth", "GB/s");
     }
 
     private static ModelConfig Config => ModelPreset.Get("gpt2-124m").Config;

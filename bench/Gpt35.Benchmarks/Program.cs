@@ -29,6 +29,9 @@ switch (args)
         return 0;
     case ["generate", .. var options]:
         return GenerateBenchmarks.Run(Options.Parse(options));
+    case ["generate-large"]:
+        GenerateBenchmarks.LargeModel(3).Print(json: false);
+        return 0;
     case ["generate-ours", var file, var precision, var kind, var count]:
         GenerateBenchmarks.MeasureOurs(file, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision), kind, int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
         return 0;
