@@ -95,17 +95,6 @@ public class DistributedTests(TinyStages tiny)
     }
 
     [Fact]
-    public async Task Ctrl_C_on_mpirun_leaves_a_checkpoint_within_its_grace()
-    {
-        RequireMpi();
-        // mpirun sends SIGTERM after so many seconds and SIGKILL after as many again, without looking whether anybody is left.
-        var together = Launch(2, tiny.Command("pretrain", "grace", "--set", "steps=1000000", "--set", "checkpoint_every=0", "--threads", "1", "--json"), "--mca", "odls_base_sigkill_timeout", "2");
-        var (code, output, error) = await Signalled("-INT", together);
-        Assert.NotEqual(0, code);                                       // mpirun's own, 1
-        RequireSavedOnce("grace", output, error);
-    }
-
-    [Fact]
     public async Task What_is_wrong_is_said_once_and_ends_all()
     {
         RequireMpi();
