@@ -14,7 +14,7 @@ namespace Gpt35.Benchmarks;
 internal static class GenerateBenchmarks
 {
     private const string Peer = "llama.cpp (node-llama-cpp 3.22.1)", Script = "llama/generate.mjs";
-    private const int PromptTokens = 512, AnswerTokens = 64, RoundsInside = 5;
+    private const int PromptTokens = 512, AnswerTokens = 64, RoundsInside = 5, PiecesOfRound = 20, TokensOfPiece = 8;
 
     /// <summary>What a contestant's process prints.</summary>
     internal sealed record Result(double TokensPerSecond, string Kernel = "");
@@ -40,8 +40,8 @@ internal static class GenerateBenchmarks
             var files = WriteModels(folder);
             if (!options.Json) Row.PrintHeader();
             foreach (var task in Tasks)
-                foreach (var row in Rows(task, files[task.Precision], rounds)) row.Print(options.Json);
-            LargeModel(rounds).Print(options.Json);
+                Compare(task, files[task.Precision], rounds)?.Print(options.Json);
+            foreach (var preset in (string[])["gpt2-124m", "gpt2-774m"]) WeightsRead(preset, rounds).Print(options.Json);
             return 0;
         }
         finally
@@ -59,34 +59,36 @@ internal static class GenerateBenchmarks
         Console.WriteLine(JsonSerializer.Serialize(new { tokensPerSecond = Median(Enumerable.Range(0, RoundsInside).Select(_ => Once())), kernel = DotTiers.KernelName(precision) }));
     }
 
-    private static IEnumerable<Row> Rows(Task task, string file, int rounds)
+    private static Row? Compare(Task task, string file, int rounds)
     {
-        List<double> ours = [], peer = [], read = [];
+        List<double> ours = [], peer = [];
         for (var round = 0; round < rounds; round++)
         {
             ours.Add(PeerProcesses.RunSelf<Result>("generate-ours", file, $"{task.Precision}", task.Kind, task.Count.ToString(CultureInfo.InvariantCulture)).TokensPerSecond);
-            if (task is { Kind: "decode", Count: 1 }) read.Add(ReadBandwidth.Measure());
             if (PeerProcesses.RunNode<Result>(Script, file, task.Kind, task.Count.ToString(CultureInfo.InvariantCulture)) is { } result) peer.Add(result.TokensPerSecond);
         }
         var what = $"{task.What}, {task.Precision.ToString().ToLowerInvariant()}";
-        if (peer.Count > 0) yield return Row.MoreIsBetter(what, Median(ours), Median(peer), Peer, "tokens/s");
-        else Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: ours {Median(ours):F0} tokens/s; no peer"));
-        if (read.Count == 0) yield break;
-        using var model = Decoder.CreateRandom(Config, task.Precision, 1, WorkerPool.Shared);
-        yield return Row.MoreIsBetter(what + ", weights read", model.WeightBytes * Median(ours) / 1e9, Median(read), "this machine's read bandwidth", "GB/s");
+        if (peer.Count > 0) return Row.MoreIsBetter(what, Median(ours), Median(peer), Peer, "tokens/s");
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: ours {Median(ours):F0} tokens/s; no peer"));
+        return null;
     }
 
-    /// <summary>How much of the read bandwidth one sequence uses with a model many times the caches, whose passes are long beside what is done between them.</summary>
-    public static Row LargeModel(int rounds)
+    /// <summary>
+    /// How much of the machine's read bandwidth one sequence in int8 uses. A rented machine's bandwidth doubles and halves from one second to the next, so the two take
+    /// turns in short pieces, and medians of many pieces are compared.
+    /// </summary>
+    public static Row WeightsRead(string preset, int rounds)
     {
-        using var model = Decoder.CreateRandom(ModelPreset.Get("gpt2-774m").Config, WeightPrecision.Int8, 1, WorkerPool.Shared);
+        using var model = Decoder.CreateRandom(ModelPreset.Get(preset).Config, WeightPrecision.Int8, 1, WorkerPool.Shared);
+        using var memory = new ReadBandwidth();
+        EngineSpeed.Decode(model, 1, AnswerTokens);
         List<double> ours = [], read = [];
-        for (var round = 0; round <= rounds; round++)
+        for (var piece = 0; piece < rounds * PiecesOfRound; piece++)
         {
-            ours.Add(model.WeightBytes * EngineSpeed.Decode(model, 1, AnswerTokens / 2) / 1e9);
-            read.Add(ReadBandwidth.Measure());
+            ours.Add(model.WeightBytes * EngineSpeed.Decode(model, 1, TokensOfPiece) / 1e9);
+            read.Add(memory.Pass());
         }
-        return Row.MoreIsBetter("decode, 1 sequence, int8, 774M, weights read", Median(ours.Skip(1)), Median(read.Skip(1)), "this machine's read bandwidth", "GB/s");
+        return Row.MoreIsBetter($"weights read, 1 sequence, int8, {preset}", Median(ours), Median(read), "this machine's read bandwidth", "GB/s");
     }
 
     private static ModelConfig Config => ModelPreset.Get("gpt2-124m").Config;

@@ -10,6 +10,8 @@ using Gpt35.Benchmarks;
 //   the matrix products alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick]
 //   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- weights-read [PRESET …]
+//   how much of the machine's read bandwidth one sequence in int8 uses, gpt2-774m unless told
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
 //   PPO's rollouts at the quickstart's size beside TorchSharp's model in a loop without a cache; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- speculate MODEL PROMPTS [DRAFT]
@@ -29,8 +31,8 @@ switch (args)
         return 0;
     case ["generate", .. var options]:
         return GenerateBenchmarks.Run(Options.Parse(options));
-    case ["generate-large"]:
-        GenerateBenchmarks.LargeModel(3).Print(json: false);
+    case ["weights-read", .. var presets]:
+        foreach (var preset in presets.DefaultIfEmpty("gpt2-774m")) GenerateBenchmarks.WeightsRead(preset, 2).Print(json: false);
         return 0;
     case ["generate-ours", var file, var precision, var kind, var count]:
         GenerateBenchmarks.MeasureOurs(file, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision), kind, int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
@@ -48,6 +50,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }

@@ -5,24 +5,26 @@ using Gpt35.Kernels;
 namespace Gpt35.Benchmarks;
 
 /// <summary>How fast all cores together read memory that no cache holds.</summary>
-internal static unsafe class ReadBandwidth
+internal sealed unsafe class ReadBandwidth : IDisposable
 {
     private const long Bytes = 512L << 20;
-    private const int Piece = 1 << 20, Rounds = 5;
+    private const int Piece = 1 << 20;
 
-    /// <summary>GB/s, the best of a few passes.</summary>
-    public static double Measure()
+    private readonly NativeBuffer<byte> memory = new(Bytes);
+    private readonly NativeBuffer<int> sums = new(Bytes / Piece);
+
+    /// <summary>GB/s of one pass.</summary>
+    public double Pass()
     {
-        using var memory = new NativeBuffer<byte>(Bytes);
-        using var sums = new NativeBuffer<int>(Bytes / Piece);
-        double best = 0;
-        for (var round = 0; round <= Rounds; round++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            WorkerPool.Shared.Run((int)(Bytes / Piece), new ReadJob(memory.Pointer, sums.Pointer));
-            if (round > 0) best = Math.Max(best, Bytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
-        }
-        return best;
+        var start = Stopwatch.GetTimestamp();
+        WorkerPool.Shared.Run((int)(Bytes / Piece), new ReadJob(memory.Pointer, sums.Pointer));
+        return Bytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+    }
+
+    public void Dispose()
+    {
+        memory.Dispose();
+        sums.Dispose();
     }
 
     private readonly struct ReadJob(byte* memory, int* sums) : IParallelJob

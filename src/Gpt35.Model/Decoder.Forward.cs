@@ -142,7 +142,11 @@ public sealed unsafe partial class Decoder
     private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y, ExtendBatch? batch)
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
-        if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
+        if (reduced is not null)
+        {
+            reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
+            reduced.After(layer, site).Foresee(pool, tokens);
+        }
         else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
         adapter?.Forward(pool, layer, site, from, to);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);

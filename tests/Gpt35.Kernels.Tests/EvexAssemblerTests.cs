@@ -23,6 +23,9 @@ public class EvexAssemblerTests
         code.Load(16, new Address(EvexAssembler.Rdi, -448));
         code.Add(EvexAssembler.Rdi, 512);
         code.Add(EvexAssembler.Rdx, 320);
+        code.Add(EvexAssembler.R8, 256);
+        code.Move(EvexAssembler.R10, EvexAssembler.Rdx);
+        code.Move(EvexAssembler.Rcx, EvexAssembler.R11);
         code.Return();
         string[] expected =
         [
@@ -42,17 +45,21 @@ public class EvexAssemblerTests
             "62E17C48108740FEFFFF",     // vmovups zmm16, [rdi-448]
             "4881C700020000",           // add rdi, 512
             "4881C240010000",           // add rdx, 320
+            "4981C000010000",           // add r8, 256
+            "4989D2",                   // mov r10, rdx
+            "4C89D9",                   // mov rcx, r11
             "C5F877C3",                 // vzeroupper; ret
         ];
         Assert.Equal(string.Concat(expected), Convert.ToHexString(code.Code));
     }
 
-    /// <summary>dec rcx; jnz -9: back over itself.</summary>
+    /// <summary>dec rcx; jnz -9: back over itself; the same of r9.</summary>
     [Fact]
     public void A_loop_goes_back_from_behind_its_jump()
     {
         var code = new EvexAssembler();
-        code.CountDown(0);
-        Assert.Equal("48FFC90F85F7FFFFFF", Convert.ToHexString(code.Code));
+        code.CountDown(EvexAssembler.Rcx, code.Here);
+        code.CountDown(EvexAssembler.R9, code.Here);
+        Assert.Equal("48FFC90F85F7FFFFFF49FFC90F85F7FFFFFF", Convert.ToHexString(code.Code));
     }
 }

@@ -20,6 +20,16 @@ public sealed class WorkerPoolTests
         public void Run(int part) => pool.Run(4, new CountFrom(runs, part * 4));
     }
 
+    /// <summary>One part ends only when all others have.</summary>
+    private readonly struct LastOfAll(int last, CountdownEvent others) : IParallelJob
+    {
+        public void Run(int part)
+        {
+            if (part != last) others.Signal();
+            else if (!others.Wait(TimeSpan.FromMinutes(1))) throw new TimeoutException("The other parts were left waiting.");
+        }
+    }
+
     private readonly struct CountFrom(int[] runs, int first) : IParallelJob
     {
         public void Run(int part) => Interlocked.Increment(ref runs[first + part]);
@@ -33,6 +43,29 @@ public sealed class WorkerPoolTests
         for (var round = 0; round < 2000; round++)
         {
             var runs = new int[round % 17];
+            pool.Run(runs.Length, new Count(runs));
+            Assert.DoesNotContain(runs, count => count != 1);
+        }
+    }
+
+    [Theory, InlineData(2, 0), InlineData(2, 8), InlineData(3, 0), InlineData(3, 5)]
+    public void Threads_that_are_done_take_what_a_busy_one_has_left(int threads, int slowPart)
+    {
+        using var pool = new WorkerPool(threads);
+        using var others = new CountdownEvent(15);
+        pool.Run(16, new LastOfAll(slowPart, others));
+        Assert.True(others.IsSet);
+    }
+
+    [Fact]
+    public unsafe void Reading_ahead_changes_nothing_whatever_it_is_told()
+    {
+        using var pool = new WorkerPool(3);
+        using var memory = new NativeBuffer<byte>(1 << 16);
+        for (var round = 0; round < 200; round++)
+        {
+            pool.Foresee(new ReadAhead(round % 3 == 0 ? 0 : (nint)memory.Pointer, 4096 * (round % 5), round % 7, 1 << round % 20));
+            var runs = new int[1 + round % 11];
             pool.Run(runs.Length, new Count(runs));
             Assert.DoesNotContain(runs, count => count != 1);
         }

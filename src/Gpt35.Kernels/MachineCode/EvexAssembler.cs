@@ -12,7 +12,9 @@ internal readonly record struct Address(int Register, int Distance);
 internal sealed class EvexAssembler
 {
     // The first arguments under the System V calling convention.
-    internal const int Rdi = 7, Rsi = 6, Rdx = 2, Rcx = 1, R8 = 8;
+    internal const int Rdi = 7, Rsi = 6, Rdx = 2, Rcx = 1, R8 = 8, R9 = 9;
+    /// <summary>Free for a kernel to use.</summary>
+    internal const int R10 = 10, R11 = 11;
 
     private const int Map0F = 1, Map0F38 = 2, NoPrefix = 0, Prefix66 = 1;
 
@@ -63,10 +65,14 @@ internal sealed class EvexAssembler
         Number(number);
     }
 
-    /// <summary>rcx −= 1, and back to a place while it is not 0.</summary>
-    public void CountDown(int back)
+    /// <summary>A general register = another.</summary>
+    public void Move(int register, int from) =>
+        code.AddRange([(byte)(0x48 | (from >> 3 << 2) | (register >> 3)), 0x89, (byte)(0xC0 | ((from & 7) << 3) | (register & 7))]);
+
+    /// <summary>A general register −= 1, and back to a place while it is not 0.</summary>
+    public void CountDown(int register, int back)
     {
-        code.AddRange([0x48, 0xFF, 0xC9, 0x0F, 0x85]);
+        code.AddRange([(byte)(0x48 | (register >> 3)), 0xFF, (byte)(0xC8 | (register & 7)), 0x0F, 0x85]);
         Number(back - (Here + sizeof(int)));
     }
 

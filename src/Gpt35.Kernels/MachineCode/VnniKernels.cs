@@ -4,7 +4,7 @@ using static Gpt35.Kernels.EvexAssembler;
 namespace Gpt35.Kernels;
 
 /// <summary>
-/// A group of 16 rows of block weights by a tile of 1, 4 or 8 inputs, in AVX512-VNNI, for which .NET 10 has no intrinsics: one <c>vpdpbusd</c> multiplies and adds
+/// Groups of 16 rows of block weights by a tile of 1, 4 or 8 inputs, in AVX512-VNNI, for which .NET 10 has no intrinsics: one <c>vpdpbusd</c> multiplies and adds
 /// 64 bytes, where AVX-512BW takes four instructions. The inner sums are whole numbers, so the bits are those of every other tier.
 /// </summary>
 internal static unsafe class VnniKernels
@@ -18,18 +18,19 @@ internal static unsafe class VnniKernels
     /// <summary>Whether the processor has the instruction and the system lets us use it.</summary>
     public static bool Available { get; } = Create();
 
-    /// <summary>Adds the products of a group with a tile to their sums.</summary>
+    /// <summary>Adds the products of groups with a tile to their sums.</summary>
     /// <param name="bytesOfBlock">32 for int8, 16 for int4.</param>
-    /// <param name="quants">The group's weights.</param>
+    /// <param name="quants">The groups' weights, one group behind the other.</param>
     /// <param name="scales">And their scales.</param>
     /// <param name="tile">The inputs, see <see cref="BlockInputs{W, V, D}"/>.</param>
     /// <param name="width">1, 4 or 8 inputs.</param>
-    /// <param name="blocks">Blocks, at least one.</param>
-    /// <param name="sums">(width, 16).</param>
-    public static void Multiply(int bytesOfBlock, byte* quants, ushort* scales, byte* tile, int width, int blocks, float* sums)
+    /// <param name="blocks">Blocks of a row, at least one.</param>
+    /// <param name="sums">(groups, width, 16).</param>
+    /// <param name="groups">Groups, at least one. Of one input many at a time: memory keeps up only where nothing else comes between them.</param>
+    public static void Multiply(int bytesOfBlock, byte* quants, ushort* scales, byte* tile, int width, int blocks, float* sums, int groups)
     {
         var code = (bytesOfBlock == BlockShape.Size ? Int8 : Int4)[width >> 2];
-        ((delegate* unmanaged[Cdecl, SuppressGCTransition]<byte*, ushort*, byte*, long, float*, void>)code)(quants, scales, tile, blocks, sums);
+        ((delegate* unmanaged[Cdecl, SuppressGCTransition]<byte*, ushort*, byte*, long, float*, long, void>)code)(quants, scales, tile, blocks, sums, groups);
     }
 
     private static bool Create()
@@ -50,8 +51,11 @@ internal static unsafe class VnniKernels
     {
         var code = new EvexAssembler();
         int starts = sizeof(float) * width, steps = 2 * starts, blockBytes = nibbles ? BlockShape.Size / 2 : BlockShape.Size;
-        for (var i = 0; i < width; i++) code.Load(Sums + i, new Address(R8, i * Lanes * sizeof(float)));
         if (nibbles) code.Fill(Mask, 0x0F0F0F0F);
+        code.Move(R10, Rdx);
+        code.Move(R11, Rcx);
+        var group = code.Here;
+        for (var i = 0; i < width; i++) code.Load(Sums + i, new Address(R8, i * Lanes * sizeof(float)));
         var loop = code.Here;
         for (var i = 0; i < width; i++) code.Broadcast(i, new Address(Rdx, starts + sizeof(int) * i));
         if (width == 1) code.Xor(1, 1, 1);                  // a single sum would wait for itself; two take turns
@@ -80,8 +84,12 @@ internal static unsafe class VnniKernels
         code.Add(Rdi, blockBytes * Lanes);
         code.Add(Rsi, Lanes * sizeof(ushort));
         code.Add(Rdx, steps + BlockShape.Steps * starts);
-        code.CountDown(loop);
+        code.CountDown(Rcx, loop);
         for (var i = 0; i < width; i++) code.Store(new Address(R8, i * Lanes * sizeof(float)), Sums + i);
+        code.Add(R8, width * Lanes * sizeof(float));
+        code.Move(Rdx, R10);
+        code.Move(Rcx, R11);
+        code.CountDown(R9, group);
         code.Return();
         return code.Code.ToArray();
 

@@ -38,6 +38,8 @@ internal readonly unsafe struct BFloat16Product<W, V>(BFloat16Weights weights, i
                 }
     }
 
+    public bool MultiplyInPlace(int group, int groups, byte* tile, float* y) => false;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static V Tile1(ushort* weights, float* x, int columns, V y)
     {

@@ -57,7 +57,7 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
             var scales = weights.Scales + (nint)group * weights.Blocks * W.Count;
             if (typeof(D) == typeof(Dots512Vnni))
             {
-                VnniKernels.Multiply(F.Bytes, quants, scales, tile, width, weights.Blocks, (float*)sums);
+                VnniKernels.Multiply(F.Bytes, quants, scales, tile, width, weights.Blocks, (float*)sums, 1);
                 continue;
             }
             switch (width)
@@ -67,6 +67,14 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
                 default: Tile8(quants, scales, tile, weights.Blocks, sums); break;
             }
         }
+    }
+
+    public bool MultiplyInPlace(int group, int groups, byte* tile, float* y)
+    {
+        if (typeof(D) != typeof(Dots512Vnni)) return false;
+        VnniKernels.Multiply(
+            F.Bytes, weights.Quants + (nint)group * weights.Blocks * BlockBytes, weights.Scales + (nint)group * weights.Blocks * W.Count, tile, 1, weights.Blocks, y, groups);
+        return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -6,6 +6,9 @@ namespace Gpt35.Kernels;
 /// <summary>Weights of <see cref="IBlockFormat"/>: (groups of rows, blocks), each a block of every row of the group; the scales in an array of their own.</summary>
 internal sealed unsafe class BlockWeights : ReducedMatrix
 {
+    /// <summary>Half of a usual second-level cache.</summary>
+    private const int FetchedBytes = 512 << 10;
+
     private readonly NativeBuffer<byte> quants;
     private readonly NativeBuffer<ushort> scales;
     private readonly int lanes, blockBytes;
@@ -36,15 +39,19 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
         else Multiply<Int4Blocks>(pool, x, inputs, bias, y);
     }
 
+    public override void Foresee(WorkerPool pool, int inputs)
+    {
+        if (IsSmall(inputs)) return;
+        int groups = Simd.Pieces(Rows, lanes), groupsEach = GroupsEach(groups, pool.Threads, inputs);
+        pool.Foresee(new ReadAhead((nint)Quants, (long)groupsEach * Blocks * lanes * blockBytes, Simd.Pieces(groups, groupsEach), FetchedBytes));
+    }
+
     private void Multiply<F>(WorkerPool pool, float* x, int inputs, float* bias, float* y) where F : struct, IBlockFormat
     {
         switch (Tier)
         {
-            // Weights lie alike for both. One input in int8 waits for them to come from memory, and there the loop of the JIT's has proved the faster one.
-            case DotTier.Avx512Vnni when inputs > 1 || Precision == WeightPrecision.Int4:
-                TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512Vnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y);
-                break;
-            case DotTier.Avx512 or DotTier.Avx512Vnni: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx512Vnni: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512Vnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
             case DotTier.AvxVnni: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, DotsVnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
             case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, Dots256, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
             default: TiledProduct<Lanes128, Vector128<float>, BlockProduct<Lanes128, Vector128<float>, Dots128, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;

@@ -54,6 +54,13 @@ public abstract unsafe class ReducedMatrix : IDisposable
     /// <param name="y">Receives (T, N); does not overlap x.</param>
     public abstract void Multiply(WorkerPool pool, float* x, int inputs, float* bias, float* y);
 
+    /// <summary>Says that the next product of the pool will be with this matrix, so that threads without work fetch the beginning of their shares meanwhile.</summary>
+    /// <param name="pool">The same threads.</param>
+    /// <param name="inputs">T.</param>
+    public virtual void Foresee(WorkerPool pool, int inputs)
+    {
+    }
+
     /// <summary>Takes a row as files store it: BF16 numbers, or blocks of llama.cpp's Q8_0 or Q4_0.</summary>
     /// <exception cref="InvalidDataException">It holds what is not a finite number.</exception>
     public abstract void SetRow(int row, ReadOnlySpan<byte> stored);

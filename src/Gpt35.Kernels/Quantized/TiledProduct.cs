@@ -21,6 +21,9 @@ internal unsafe interface IProductKernel<V> where V : unmanaged
 
     /// <summary>Adds the products of some groups with a tile to their sums, (groups, <see cref="InputTiles.Widest"/>).</summary>
     void Multiply(int group, int groups, byte* unpacked, byte* tile, int width, V* sums);
+
+    /// <summary>Adds the products of whole groups with a single input to y, (groups·Count,); false where only <see cref="Multiply"/> does it.</summary>
+    bool MultiplyInPlace(int group, int groups, byte* tile, float* y);
 }
 
 /// <summary>
@@ -77,6 +80,7 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
         {
             var first = part * groupsEach;
             var end = Math.Min(first + groupsEach, Simd.Pieces(rows, W.Count));
+            if (tiles.Inputs == 1) first = MultiplyInPlace(first, Math.Min(end, rows / W.Count));
             var tileBytes = (nint)kernel.TileBytes(InputTiles.Widest);
             var sums = stackalloc V[MostTogether * InputTiles.Widest];
             // What was unpacked is used for all tiles; weights that are not come from memory once for as many tiles as stay in the cache.
@@ -93,6 +97,17 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
                         Store(group, groups, tile, sums);
                     }
                 }
+        }
+
+        /// <summary>Multiplies the only input with whole groups, as far as the kernel does that.</summary>
+        /// <returns>The first group that is left.</returns>
+        private int MultiplyInPlace(int first, int end)
+        {
+            if (first >= end) return first;
+            int row = first * W.Count, count = (end - first) * W.Count;
+            if (bias == null) new Span<float>(y + row, count).Clear();
+            else new ReadOnlySpan<float>(bias + row, count).CopyTo(new Span<float>(y + row, count));
+            return kernel.MultiplyInPlace(first, end - first, packed, y + row) ? end : first;
         }
 
         private void Start(int group, int groups, V* sums)

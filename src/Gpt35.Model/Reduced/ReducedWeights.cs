@@ -28,6 +28,13 @@ internal sealed unsafe class ReducedWeights : IDisposable
     /// <summary>A matrix of a block, (outputs, inputs).</summary>
     public ReducedMatrix Block(int layer, LinearSite site) => blocks[layer * Sites.Length + (int)site];
 
+    /// <summary>The matrix that a pass multiplies with after that one.</summary>
+    public ReducedMatrix After(int layer, LinearSite site)
+    {
+        var next = layer * Sites.Length + (int)site + 1;
+        return next < blocks.Length ? blocks[next] : OutputHead;
+    }
+
     /// <summary>Memory of all matrices.</summary>
     public long Bytes => TokenEmbedding.Bytes + (head?.Bytes ?? 0) + blocks.Sum(matrix => matrix.Bytes);
 
