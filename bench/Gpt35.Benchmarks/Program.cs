@@ -4,12 +4,15 @@ using Gpt35.Benchmarks;
 //   --json   one JSON object per row instead of a table
 //   --quick  without the peers that npm installs, and without training
 //   --text   folder with the text to encode; otherwise shared/data/text beside the repository or above it, or made-up text
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick]
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick] [--llmc FILE]
 //   training steps beside TorchSharp's eager mode, and the matrix products beside the machine's peak; --quick: the smallest shape once
+//   --llmc   also beside llm.c, whose train_gpt2 is FILE; -- llmc FILE [--json] [--quick]: beside it alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- products [--json]
 //   the matrix products alone
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick]
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER]
 //   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
+//   --llama-batched-bench  also beside llama.cpp's own program of this name
+//   --ggml-gpt2            also beside ggml's gpt-2-backend and gpt-2-batched, which are in FOLDER
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
 //   PPO's rollouts at the quickstart's size beside TorchSharp's model in a loop without a cache; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- speculate MODEL PROMPTS [DRAFT]
@@ -22,6 +25,8 @@ switch (args)
         return TokenizeBenchmarks.Run(Options.Parse(options));
     case ["train", .. var options]:
         return TrainingBenchmarks.Run(Options.Parse(options));
+    case ["llmc", var program, .. var options]:
+        return LlmcBenchmark.Run(Options.Parse(options) with { Llmc = program });
     case ["products", .. var options]:
         return ProductBenchmarks.Run(Options.Parse(options));
     case ["train-steps", var contestant, var shape, var seconds]:
@@ -48,6 +53,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }
