@@ -15,6 +15,10 @@ namespace Gpt35.Benchmarks;
 internal sealed record GenerationTask(string What, WeightPrecision Precision, string Kind, int Count)
 {
     public bool Decodes => Kind == "decode";
+
+    /// <summary>Measurements in a peer's round; with several sequences each is long.</summary>
+    public int PeerRepeats => Decodes && Count > 1 ? 1 : GenerateBenchmarks.RoundsInside;
+
     public override string ToString() => $"{What}, {Precision.ToString().ToLowerInvariant()}";
 }
 
@@ -55,9 +59,9 @@ internal static class GenerateBenchmarks
             var files = WriteModels(folder);
             var peers = GenerationPeers.All(options, files);
             if (!options.Json) Row.PrintHeader();
-            foreach (var task in Tasks)
+            foreach (var task in Tasks.Where(task => options.Only is not { } part || $"{task}".Contains(part, StringComparison.Ordinal)))
                 foreach (var row in Rows(task, files, peers, rounds)) row.Print(options.Json);
-            LargeModel(rounds).Print(options.Json);
+            if (options.Only is null) LargeModel(rounds).Print(options.Json);
             return 0;
         }
         finally

@@ -30,7 +30,7 @@ internal static partial class GenerationPeers
         return peers;
     }
 
-    private static double? Node(string file, GenerationTask task) => PeerProcesses.RunNode<GenerateBenchmarks.Result>(NodeScript, file, task.Kind, Text(task.Count))?.TokensPerSecond;
+    private static double? Node(string file, GenerationTask task) => PeerProcesses.RunNode<GenerateBenchmarks.Result>(NodeScript, file, task.Kind, Text(task.Count), Text(task.PeerRepeats))?.TokensPerSecond;
 
     /// <summary>A line of llama-batched-bench's JSONL.</summary>
     private sealed record BatchedBenchLine(double SpeedPp, double SpeedTg);
@@ -43,7 +43,7 @@ internal static partial class GenerationPeers
         const int Block = 256;
         var (sequences, prompt, written) = task.Decodes ? (task.Count, GenerateBenchmarks.DecodePrompt, GenerateBenchmarks.AnswerTokens) : (1, task.Count, 1);
         var context = sequences * ((prompt + written + Block - 1) / Block * Block);
-        var repeated = string.Join(',', Enumerable.Repeat(Text(sequences), GenerateBenchmarks.RoundsInside));
+        var repeated = string.Join(',', Enumerable.Repeat(Text(sequences), task.PeerRepeats));
         var output = PeerProcesses.Run(program, "-m", file, "-c", Text(context), "-b", "2048", "-ub", "512", "-t", Text(Environment.ProcessorCount),
             "-npp", Text(prompt), "-ntg", Text(written), "-npl", repeated, "--output-format", "jsonl");
         if (output is null) return null;
@@ -61,13 +61,13 @@ internal static partial class GenerationPeers
             GgmlGpt2File.Write(gguf, files[precision], type);
         }
         if (PeerProcesses.Find(Path.Combine(folder, "gpt-2-backend"), "--ggml-gpt2") is { } backend)
-            yield return new("ggml gpt-2-backend", task => task is { Decodes: true, Count: 1 } && files.ContainsKey(task.Precision), task => Backend(backend, files[task.Precision]));
+            yield return new("ggml gpt-2-backend", task => task is { Decodes: true, Count: 1 } && files.ContainsKey(task.Precision), task => Backend(backend, files[task.Precision], task));
         if (PeerProcesses.Find(Path.Combine(folder, "gpt-2-batched"), "--ggml-gpt2") is { } batched)
-            yield return new("ggml gpt-2-batched", task => task.Decodes && files.ContainsKey(task.Precision), task => Batched(batched, files[task.Precision], task.Count));
+            yield return new("ggml gpt-2-batched", task => task.Decodes && files.ContainsKey(task.Precision), task => Batched(batched, files[task.Precision], task));
     }
 
     /// <summary>It counts the prompt's tokens and its time in, so the prompt has only one.</summary>
-    private static double? Backend(string program, string file) => Repeat(() =>
+    private static double? Backend(string program, string file, GenerationTask task) => Repeat(task.PeerRepeats, () =>
     {
         const int Tokens = GenerateBenchmarks.DecodePrompt + GenerateBenchmarks.AnswerTokens;
         var output = PeerProcesses.Run(program, GgmlArguments(file, prompt: 1, predict: Tokens, context: Tokens + 8));
@@ -76,10 +76,10 @@ internal static partial class GenerationPeers
     });
 
     /// <summary>All sequences have the prompt in common, and one cache of all their tokens, through which it masks its way. Its last pass only ends the sequences.</summary>
-    private static double? Batched(string program, string file, int sequences) => Repeat(() =>
+    private static double? Batched(string program, string file, GenerationTask task) => Repeat(task.PeerRepeats, () =>
     {
-        var context = GenerateBenchmarks.DecodePrompt + sequences * GenerateBenchmarks.AnswerTokens + 8;
-        var output = PeerProcesses.Run(program, [.. GgmlArguments(file, GenerateBenchmarks.DecodePrompt, GenerateBenchmarks.AnswerTokens + 1, context), "-np", Text(sequences)]);
+        var context = GenerateBenchmarks.DecodePrompt + task.Count * GenerateBenchmarks.AnswerTokens + 8;
+        var output = PeerProcesses.Run(program, [.. GgmlArguments(file, GenerateBenchmarks.DecodePrompt, GenerateBenchmarks.AnswerTokens + 1, context), "-np", Text(task.Count)]);
         if (output is null) return null;
         return Decoded().Match(output) is { Success: true } decoded && PredictTime().Match(output) is { Success: true } time
             ? Number(decoded.Groups[1]) / Number(time.Groups[1]) * 1000
@@ -89,10 +89,10 @@ internal static partial class GenerationPeers
     private static string[] GgmlArguments(string file, int prompt, int predict, int context) =>
         ["-m", file, "-t", Text(Environment.ProcessorCount), "-s", "1", "-p", string.Join(' ', Enumerable.Repeat("the", prompt)), "-n", Text(predict), "-c", Text(context), "--ignore-eos"];
 
-    private static double? Repeat(Func<double?> once)
+    private static double? Repeat(int times, Func<double?> once)
     {
         var found = new List<double>();
-        for (var i = 0; i < GenerateBenchmarks.RoundsInside; i++)
+        for (var i = 0; i < times; i++)
         {
             if (once() is not { } speed) return null;
             found.Add(speed);

@@ -9,8 +9,9 @@ using Gpt35.Benchmarks;
 //   --llmc   also beside llm.c, whose train_gpt2 is FILE; -- llmc FILE [--json] [--quick]: beside it alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- products [--json]
 //   the matrix products alone
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER]
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER]
 //   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
+//   --only                 only the rows whose name contains TEXT, such as "8 sequences, int8"
 //   --llama-batched-bench  also beside llama.cpp's own program of this name
 //   --ggml-gpt2            also beside ggml's gpt-2-backend and gpt-2-batched, which are in FOLDER
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
@@ -53,6 +54,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }
