@@ -7,27 +7,46 @@ using Gpt35.Tokenization;
 
 namespace Gpt35.Benchmarks;
 
+/// <summary>What is generated: so many tokens read from one prompt, or so many sequences written side by side.</summary>
+/// <param name="What">Name of the row.</param>
+/// <param name="Precision">Of the weights.</param>
+/// <param name="Kind">"decode" or "prefill".</param>
+/// <param name="Count">Sequences or tokens.</param>
+internal sealed record GenerationTask(string What, WeightPrecision Precision, string Kind, int Count)
+{
+    public bool Decodes => Kind == "decode";
+
+    /// <summary>Measurements in a peer's round; with several sequences each is long.</summary>
+    public int PeerRepeats => Decodes && Count > 1 ? 1 : GenerateBenchmarks.RoundsInside;
+
+    public override string ToString() => $"{What}, {Precision.ToString().ToLowerInvariant()}";
+}
+
 /// <summary>
-/// Reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights: the same GGUF file, all cores, each in a process of its own,
+/// Reading prompts and writing text beside others, GPT-2 124M with the same random weights: all cores, each in a process of its own,
 /// taking turns for several rounds; medians are compared. And how much of the machine's read bandwidth one sequence uses.
 /// </summary>
 internal static class GenerateBenchmarks
 {
-    private const string Peer = "llama.cpp (node-llama-cpp 3.22.1)", Script = "llama/generate.mjs";
-    private const int PromptTokens = 512, AnswerTokens = 64, RoundsInside = 5, PiecesOfRound = 20, TokensOfPiece = 8;
+    /// <summary>Every decode task: tokens of each prompt, and tokens written behind it.</summary>
+    public const int DecodePrompt = 16, AnswerTokens = 64;
+    public const int RoundsInside = 5;
+    private const int PromptTokens = 512, PiecesOfRound = 20, TokensOfPiece = 8;
 
     /// <summary>What a contestant's process prints.</summary>
     internal sealed record Result(double TokensPerSecond, string Kernel = "");
 
-    private sealed record Task(string What, WeightPrecision Precision, string Kind, int Count);
-
-    private static readonly Task[] Tasks =
+    /// <summary>The last are those of peers that have 16-bit weights; without one they are left out.</summary>
+    private static readonly GenerationTask[] Tasks =
     [
         new("decode, 1 sequence", WeightPrecision.Int8, "decode", 1),
         new("decode, 8 sequences", WeightPrecision.Int8, "decode", 8),
         new("decode, 32 sequences", WeightPrecision.Int8, "decode", 32),
         new("prefill, 512 tokens", WeightPrecision.Int8, "prefill", PromptTokens),
         new("prefill, 512 tokens", WeightPrecision.F32, "prefill", PromptTokens),
+        new("decode, 1 sequence", WeightPrecision.BF16, "decode", 1),
+        new("decode, 8 sequences", WeightPrecision.BF16, "decode", 8),
+        new("decode, 32 sequences", WeightPrecision.BF16, "decode", 32),
     ];
 
     public static int Run(Options options)
@@ -38,10 +57,12 @@ internal static class GenerateBenchmarks
         {
             Console.Error.WriteLine($"{Environment.ProcessorCount} cores; medians of {rounds} round(s) of {RoundsInside} measurements; int8: {DotTiers.KernelName(WeightPrecision.Int8)}; f32: {DotTiers.KernelName(WeightPrecision.F32)}");
             var files = WriteModels(folder);
+            var peers = GenerationPeers.All(options, files);
             if (!options.Json) Row.PrintHeader();
-            foreach (var task in Tasks)
-                Compare(task, files[task.Precision], rounds)?.Print(options.Json);
-            foreach (var preset in (string[])["gpt2-124m", "gpt2-774m"]) WeightsRead(preset, rounds).Print(options.Json);
+            foreach (var task in Tasks.Where(task => options.Only is not { } part || $"{task}".Contains(part, StringComparison.Ordinal)))
+                foreach (var row in Rows(task, files, peers, rounds)) row.Print(options.Json);
+            if (options.Only is null)
+                foreach (var preset in (string[])["gpt2-124m", "gpt2-774m"]) WeightsRead(preset, rounds).Print(options.Json);
             return 0;
         }
         finally
@@ -59,18 +80,21 @@ internal static class GenerateBenchmarks
         Console.WriteLine(JsonSerializer.Serialize(new { tokensPerSecond = Median(Enumerable.Range(0, RoundsInside).Select(_ => Once())), kernel = DotTiers.KernelName(precision) }));
     }
 
-    private static Row? Compare(Task task, string file, int rounds)
+    private static IEnumerable<Row> Rows(GenerationTask task, IReadOnlyDictionary<WeightPrecision, string> files, IReadOnlyList<GenerationPeer> peers, int rounds)
     {
-        List<double> ours = [], peer = [];
+        var able = peers.Where(peer => peer.Can(task)).ToList();
+        if (able.Count == 0 && task.Precision == WeightPrecision.BF16) yield break;
+        List<double> ours = [];
+        var theirs = able.ToDictionary(peer => peer, _ => new List<double>());
         for (var round = 0; round < rounds; round++)
         {
-            ours.Add(PeerProcesses.RunSelf<Result>("generate-ours", file, $"{task.Precision}", task.Kind, task.Count.ToString(CultureInfo.InvariantCulture)).TokensPerSecond);
-            if (PeerProcesses.RunNode<Result>(Script, file, task.Kind, task.Count.ToString(CultureInfo.InvariantCulture)) is { } result) peer.Add(result.TokensPerSecond);
+            ours.Add(PeerProcesses.RunSelf<Result>("generate-ours", files.GetValueOrDefault(task.Precision, files[WeightPrecision.F32]), $"{task.Precision}", task.Kind, task.Count.ToString(CultureInfo.InvariantCulture)).TokensPerSecond);
+            foreach (var (peer, found) in theirs)
+                if (peer.TokensPerSecond(task) is { } speed) found.Add(speed);
         }
-        var what = $"{task.What}, {task.Precision.ToString().ToLowerInvariant()}";
-        if (peer.Count > 0) return Row.MoreIsBetter(what, Median(ours), Median(peer), Peer, "tokens/s");
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: ours {Median(ours):F0} tokens/s; no peer"));
-        return null;
+        foreach (var (peer, found) in theirs)
+            if (found.Count > 0) yield return Row.MoreIsBetter($"{task}", Median(ours), Median(found), peer.Name, "tokens/s");
+        if (theirs.Values.All(found => found.Count == 0)) Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{task}: ours {Median(ours):F0} tokens/s; no peer"));
     }
 
     /// <summary>
@@ -110,7 +134,7 @@ internal static class GenerateBenchmarks
         return files;
     }
 
-    private static double Median(IEnumerable<double> values)
+    internal static double Median(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
         return sorted[sorted.Length / 2];

@@ -7,6 +7,18 @@ internal sealed record Options
     public bool Quick { get; init; }
     public string? TextFolder { get; init; }
 
+    /// <summary>Of generation: only the tasks whose name contains this.</summary>
+    public string? Only { get; init; }
+
+    /// <summary>A folder with ggml's <c>gpt-2-backend</c> and <c>gpt-2-batched</c>.</summary>
+    public string? GgmlGpt2 { get; init; }
+
+    /// <summary>llama.cpp's <c>llama-batched-bench</c>.</summary>
+    public string? LlamaBatchedBench { get; init; }
+
+    /// <summary>llm.c's <c>train_gpt2</c>, of the CPU.</summary>
+    public string? Llmc { get; init; }
+
     public static Options Parse(ReadOnlySpan<string> args)
     {
         var options = new Options();
@@ -17,7 +29,11 @@ internal sealed record Options
                 "--json" => options with { Json = true },
                 "--quick" => options with { Quick = true },
                 "--text" when i + 1 < args.Length => options with { TextFolder = args[++i] },
-                var unknown => throw new ArgumentException($"Found '{unknown}'; expected --json, --quick or --text FOLDER."),
+                "--only" when i + 1 < args.Length => options with { Only = args[++i] },
+                "--ggml-gpt2" when i + 1 < args.Length => options with { GgmlGpt2 = args[++i] },
+                "--llama-batched-bench" when i + 1 < args.Length => options with { LlamaBatchedBench = args[++i] },
+                "--llmc" when i + 1 < args.Length => options with { Llmc = args[++i] },
+                var unknown => throw new ArgumentException($"Found '{unknown}'; expected --json, --quick, --text FOLDER, --only TEXT, --ggml-gpt2 FOLDER, --llama-batched-bench FILE or --llmc FILE."),
             };
         }
         return options;

@@ -70,6 +70,18 @@ internal static class PeerProcesses
         return null;
     }
 
+    /// <summary>Path of a program that the user has; null, with the reason on standard error, where there is none.</summary>
+    public static string? Find(string path, string option)
+    {
+        if (File.Exists(path)) return Path.GetFullPath(path);
+        Console.Error.WriteLine($"Left out {option}: there is no program {path}.");
+        return null;
+    }
+
+    /// <summary>What a program prints on standard output; null, with the reason on standard error, where it fails.</summary>
+    public static string? Run(string program, params IEnumerable<string> arguments) =>
+        Start(".", program, arguments, out var why) ?? Skip<string>(Path.GetFileName(program), why);
+
     private static string? Start(string folder, string program, IEnumerable<string> arguments, out string why)
     {
         try

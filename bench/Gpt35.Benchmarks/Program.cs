@@ -4,12 +4,16 @@ using Gpt35.Benchmarks;
 //   --json   one JSON object per row instead of a table
 //   --quick  without the peers that npm installs, and without training
 //   --text   folder with the text to encode; otherwise shared/data/text beside the repository or above it, or made-up text
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick]
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick] [--llmc FILE]
 //   training steps beside TorchSharp's eager mode, and the matrix products beside the machine's peak; --quick: the smallest shape once
+//   --llmc   also beside llm.c, whose train_gpt2 is FILE; -- llmc FILE [--json] [--quick]: beside it alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- products [--json]
 //   the matrix products alone
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick]
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER]
 //   reading prompts and writing text beside llama.cpp, GPT-2 124M with random weights; --quick: one round
+//   --only                 only the rows whose name contains TEXT, such as "8 sequences, int8"
+//   --llama-batched-bench  also beside llama.cpp's own program of this name
+//   --ggml-gpt2            also beside ggml's gpt-2-backend and gpt-2-batched, which are in FOLDER
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- weights-read [PRESET …]
 //   how much of the machine's read bandwidth one sequence in int8 uses, gpt2-774m unless told
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
@@ -24,6 +28,8 @@ switch (args)
         return TokenizeBenchmarks.Run(Options.Parse(options));
     case ["train", .. var options]:
         return TrainingBenchmarks.Run(Options.Parse(options));
+    case ["llmc", var program, .. var options]:
+        return LlmcBenchmark.Run(Options.Parse(options) with { Llmc = program });
     case ["products", .. var options]:
         return ProductBenchmarks.Run(Options.Parse(options));
     case ["train-steps", var contestant, var shape, var seconds]:
@@ -50,6 +56,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick], products [--json], generate [--json] [--quick], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }

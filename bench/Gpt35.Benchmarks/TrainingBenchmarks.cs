@@ -9,7 +9,7 @@ internal sealed record TrainingShape(int Layers, int Width, int Heads, int Conte
 
     public int Tokens => Sequences * Context;
 
-    public static TrainingShape Parse(string text) => All.Single(shape => shape.ToString() == text);
+    public static TrainingShape Parse(string text) => All.Append(LlmcBenchmark.Shape).Single(shape => shape.ToString() == text);
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"L{Layers} D{Width} H{Heads} T{Context} B{Sequences} V{Vocabulary}");
 }
@@ -38,7 +38,7 @@ internal static class TrainingBenchmarks
         var (shapes, rounds, seconds) = options.Quick ? (TrainingShape.All.Take(1), 1, 2.0) : (TrainingShape.All, 3, 10.0);
         Console.Error.WriteLine($"{Environment.ProcessorCount} cores; medians of {rounds} round(s), {seconds:F0} s or three steps each");
         if (!options.Json) Row.PrintHeader();
-        foreach (var row in shapes.SelectMany(shape => Rows(shape, rounds, seconds)).Concat(options.Quick ? [] : ProductBenchmarks.Rows(TrainingShape.All.Skip(1))))
+        foreach (var row in shapes.SelectMany(shape => Rows(shape, rounds, seconds)).Concat(options.Quick ? [] : ProductBenchmarks.Rows(TrainingShape.All.Skip(1))).Concat(LlmcBenchmark.Rows(options)))
             row.Print(options.Json);
         return 0;
     }

@@ -1,10 +1,10 @@
-// llama.cpp's speed: node generate.mjs MODEL.gguf prefill TOKENS, or node generate.mjs MODEL.gguf decode SEQUENCES.
-// Prints tokens per second, the median of a few measurements, of all sequences together.
+// llama.cpp's speed: node generate.mjs MODEL.gguf prefill TOKENS ROUNDS, or node generate.mjs MODEL.gguf decode SEQUENCES ROUNDS.
+// Prints tokens per second, the median of the rounds after one that warms up, of all sequences together.
 import { availableParallelism } from 'node:os';
 import { getLlama } from 'node-llama-cpp';
 
-const [, , file, kind, number] = process.argv;
-const count = Number(number), answer = 64, rounds = 5, threads = availableParallelism();
+const [, , file, kind, number, repeats] = process.argv;
+const count = Number(number), answer = 64, rounds = Number(repeats), threads = availableParallelism();
 const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error', maxThreads: threads });
 const model = await llama.loadModel({ modelPath: file });
 const ids = length => Array.from({ length }, (_, i) => (i * 7919) % 50257);
