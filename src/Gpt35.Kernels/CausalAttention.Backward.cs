@@ -51,10 +51,12 @@ public static unsafe partial class CausalAttention
                 new Span<float>(minusLse, 2 * lanes).Clear();
                 for (var first = 0; first < length; first += lanes)
                 {
-                    var at = Strip.At(first, lanes, length, shape);
+                    var at = Strip.Whole(first, lanes, length, shape);
                     RowNumbers<W, V>(row + first, at.Count, head, minusLse, delta);
-                    TimesTransposed<W, V>(k.Rows(at.FirstKey, at.Keys), q.Rows(first, at.Count), panel, p);
-                    TimesTransposed<W, V>(v.Rows(at.FirstKey, at.Keys), gradient.Rows(first, at.Count), panel, dS);
+                    Panel<W, V>.Pack(q.Rows(first, at.Count).T, panel);
+                    Multiply<W, V>(k.Rows(at.FirstKey, at.Keys), panel, p);
+                    Panel<W, V>.Pack(gradient.Rows(first, at.Count).T, panel);
+                    Multiply<W, V>(v.Rows(at.FirstKey, at.Keys), panel, dS);
                     Weights<W, V>(p, dS, at, shape.Scale, minusLse, delta);
                     MixSeen<W, V>(dS, at, From(keyPanels, at.FirstKey), dQ.Rows(first, at.Count));
                     AddToKeys<W, V>(dS, at, From(queryPanels, first), dK.Rows(at.FirstKey, at.Keys), isFirst);
