@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -32,10 +33,11 @@ public readonly record struct AttentionShape(int Heads, int KeyValueHeads, int H
 /// al. 2023) and the window w may be shorter than the sequence (Child et al. 2019; Jiang et al. 2023).
 /// </summary>
 /// <remarks>
-/// One part is one head of one sequence. It takes a strip of queries at a time, one to a lane, against the keys from the first that one
+/// One part is some heads, one after the other, each of one sequence. It takes a strip of queries at a time, one to a lane, against the keys from the first that one
 /// of them sees up to the strip's last: scores, weights and their gradients are kept transposed, (keys, queries), so that the softmax of a
 /// query runs down its lane and no sum ever crosses lanes. The order of the forward pass's operations is that of <see cref="SoftmaxSections"/>, so that a
 /// query has the bits of <see cref="PagedAttention"/> in every tier. Scratch of the backward pass is linear in the length of the sequence, or of the window.
+/// A head's rows lie a token's width apart, too far for the processor to foresee them: while a strip is computed, the rows of the next are asked for.
 /// </remarks>
 public static unsafe partial class CausalAttention
 {
@@ -46,8 +48,11 @@ public static unsafe partial class CausalAttention
     /// <param name="shape">Heads and window.</param>
     /// <param name="o">Receives (T, H·K).</param>
     /// <param name="lse">Receives log Σ_j exp(q_i·k_j/√K), (T, H), for the backward pass; null when there will be none.</param>
-    public static void Forward(WorkerPool pool, float* qkv, int* starts, int sequences, AttentionShape shape, float* o, float* lse) =>
-        Simd.Run(pool, sequences * shape.Heads, new ForwardJob(new Sequences(starts, shape), qkv, o, lse));
+    public static void Forward(WorkerPool pool, float* qkv, int* starts, int sequences, AttentionShape shape, float* o, float* lse)
+    {
+        var parts = new HeadsOfPart(sequences * shape.Heads, pool.Threads);
+        Simd.Run(pool, parts.Count, new ForwardJob(new Sequences(starts, shape), parts, qkv, o, lse));
+    }
 
     /// <summary>The definition, for one head of one sequence: all arrays (t, K) row-major; a window of 0 is none.</summary>
     internal static void Reference(double[] q, double[] k, double[] v, int length, int headSize, int window, double[] o)
@@ -69,6 +74,28 @@ public static unsafe partial class CausalAttention
         }
     }
 
+    /// <summary>Heads of all sequences, cut into parts of neighbours: enough parts for those that finish early to find more.</summary>
+    private readonly struct HeadsOfPart(int heads, int threads)
+    {
+        private const int PartsPerThread = 8;
+        private readonly int each = Math.Max(1, heads / (threads * PartsPerThread));
+
+        internal int Count => Simd.Pieces(heads, each);
+        internal int First(int part) => part * each;
+        /// <summary>One behind the last.</summary>
+        internal int End(int part) => Math.Min((part + 1) * each, heads);
+    }
+
+    /// <summary>Asks for the rows of a (n, K) view, into the second-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Fetch(float* data, nint stride, int rows, int size)
+    {
+        const int line = 64 / sizeof(float);
+        if (!Sse.IsSupported) return;
+        for (; rows > 0; rows--, data += stride)
+            for (var i = 0; i < size; i += line) Sse.Prefetch1(data + i);
+    }
+
     /// <summary>Where the heads of the sequences lie.</summary>
     private readonly struct Sequences(int* starts, AttentionShape shape)
     {
@@ -80,6 +107,16 @@ public static unsafe partial class CausalAttention
         /// <summary>A head's block of (t, K) in a buffer of the given row stride.</summary>
         internal Matrix Head(float* data, int row, int length, int column, int stride) =>
             new(data + (nint)row * stride + column, length, shape.HeadSize, stride, 1);
+
+        /// <summary>The first row and the number of rows of the strip behind one that ends before <paramref name="first"/>: of the same head, or of the head of <paramref name="next"/>, a sequence or none.</summary>
+        internal (int Row, int Count) After(int sequence, int first, int lanes, int next)
+        {
+            var (row, length) = Of(sequence);
+            if (first < length) return (row + first, Math.Min(lanes, length - first));
+            if (next < 0) return (0, 0);
+            (row, length) = Of(next);
+            return (row, Math.Min(lanes, length));
+        }
     }
 
     /// <summary>A strip of queries and keys that they see, all or those of a section. Keys are counted from the first of these.</summary>
@@ -151,13 +188,19 @@ public static unsafe partial class CausalAttention
         }
     }
 
-    private readonly struct ForwardJob(Sequences sequences, float* qkv, float* o, float* lse) : ITieredJob
+    private readonly struct ForwardJob(Sequences sequences, HeadsOfPart parts, float* qkv, float* o, float* lse) : ITieredJob
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
+            for (var item = parts.First(part); item < parts.End(part); item++) Attend<W, V>(item, item + 1 < parts.End(part));
+        }
+
+        /// <summary>One head of one sequence.</summary>
+        private void Attend<W, V>(int item, bool goesOn) where W : struct, ILanes<V> where V : unmanaged
+        {
             var shape = sequences.Shape;
-            var (row, length) = sequences.Of(part / shape.Heads);
-            int head = part % shape.Heads, group = head / shape.HeadsPerGroup;
+            var (row, length) = sequences.Of(item / shape.Heads);
+            int head = item % shape.Heads, group = head / shape.HeadsPerGroup;
             int lanes = 2 * W.Count, size = shape.HeadSize, padded = Padded<W, V>(size), stride = shape.QkvWidth;
             const int most = SoftmaxSections.Keys, sums = SoftmaxSections.Sums;
             var panel = Scratch.ForPart(lanes * (long)(size + most + sums + 4 + padded) + (long)length * padded);
@@ -171,14 +214,21 @@ public static unsafe partial class CausalAttention
             {
                 var count = Math.Min(lanes, length - first);
                 var output = sequences.Head(o, row + first, count, head * size, shape.Width);
+                var next = sequences.After(item / shape.Heads, first + lanes, lanes, goesOn ? (item + 1) / shape.Heads : -1);
+                int nextHead = first + lanes < length ? head : (item + 1) % shape.Heads, nextGroup = nextHead / shape.HeadsPerGroup;
+                var nextRows = qkv + (nint)next.Row * stride;
                 Panel<W, V>.Pack(q.Rows(first, count).T, panel);
+                Fetch(nextRows + nextHead * size, stride, next.Count, size);
+                Fetch(o + (nint)next.Row * shape.Width + nextHead * size, shape.Width, next.Count, size);
                 var firstSection = shape.FirstKey(first) / most;
                 for (var section = firstSection; section * most < first + count; section++)
                 {
                     var strip = Strip.Of(section, first, lanes, length, shape);
                     var isFirst = section == firstSection;
                     Multiply<W, V>(keys.Rows(strip.FirstKey, strip.Keys), panel, weights);
+                    if (isFirst) Fetch(nextRows + shape.KeyColumn(nextGroup), stride, next.Count, size);
                     Exponentials<W, V>(weights, strip, shape.Scale, partial, isFirst ? totals : hereTotals, isFirst ? tops : hereTops);
+                    if (isFirst) Fetch(nextRows + shape.ValueColumn(nextGroup), stride, next.Count, size);
                     MixSeen<W, V>(weights, strip, From(values, strip.FirstKey), isFirst ? output : new Matrix(mixed, count, size, padded, 1));
                     for (var i = 0; i < count && !isFirst; i++)
                         SoftmaxSections.Join<W, V>(ref tops[i], ref totals[i], output.Data + (nint)i * shape.Width, hereTops[i], hereTotals[i], mixed + i * padded, size);
