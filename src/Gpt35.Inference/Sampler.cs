@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
+using Gpt35.Kernels;
 
 namespace Gpt35.Inference;
 
@@ -12,15 +13,18 @@ namespace Gpt35.Inference;
 /// <item>min-p then keeps the ids with p_i ≥ m · max p (Nguyen et al. 2024, eq. 2);</item>
 /// <item>what is kept is scaled to sum 1, and the id is the first whose cumulative probability exceeds u.</item>
 /// </list>
+/// Log-probabilities have the bits of the training forward pass, <see cref="VocabularyLoss"/>.
 /// Its only state is scratch memory, so a choice depends on its arguments alone. Allocates nothing per token. Not for use by two threads at once.
 /// </summary>
 public sealed class Sampler
 {
     private const int FirstNucleusGuess = 64;
+    /// <summary>Below it, 1 / T is no float.</summary>
+    private const double LeastTemperature = 1e-38;
 
     private readonly SamplingOptions options;
     private readonly SamplerMemory memory;
-    private readonly float scale;          // 1 / T
+    private readonly float temperature;    // T; 1 when greedy
     private readonly float[] weights;      // (V,) exp((l_i − max l) / T)
 
     /// <param name="options">Temperature, top-k, top-p and min-p; the rest is the engine's.</param>
@@ -34,7 +38,7 @@ public sealed class Sampler
     {
         if (options.Problem() is { } problem) throw new ArgumentException(problem, nameof(options));
         (this.options, this.memory) = (options, memory);
-        scale = options.Temperature == 0 ? 1 : (float)Math.Min(1 / options.Temperature, float.MaxValue);
+        temperature = options.Temperature == 0 ? 1 : (float)Math.Max(options.Temperature, LeastTemperature);
         weights = memory.Weights;
     }
 
@@ -46,11 +50,12 @@ public sealed class Sampler
     public int Next(ReadOnlySpan<float> logits, double u, out float logProb)
     {
         var max = MaxOf(logits);
-        var total = Weigh(logits, max, scale);
+        var logSum = VocabularyLoss.LogSum(logits, max, temperature, weights);
+        var total = WeightSums.Blocks(weights, memory.BlockSums);
         var token = options.Temperature == 0 ? TensorPrimitives.IndexOfMax(logits) : Draw(logits, max, total, u);
         // A draw can only run past the last likely token by rounding; the most likely one is then as good as any.
         if (weights[token] == 0) token = TensorPrimitives.IndexOfMax(logits);
-        logProb = LogProbability(logits[token], max, scale, total);
+        logProb = VocabularyLoss.LogProb(logits[token], max, temperature, logSum);
         return token;
     }
 
@@ -58,7 +63,7 @@ public sealed class Sampler
     internal float LogProbability(ReadOnlySpan<float> logits, int token)
     {
         var max = MaxOf(logits);
-        return LogProbability(logits[token], max, scale, Weigh(logits, max, scale));
+        return VocabularyLoss.LogProb(logits[token], max, temperature, VocabularyLoss.LogSum(logits, max, temperature, weights));
     }
 
     /// <summary>log p at temperature 1 of one token and of the most likely ones, best first.</summary>
@@ -69,17 +74,17 @@ public sealed class Sampler
     internal float LogProbabilities(ReadOnlySpan<float> logits, int token, Span<TokenLogProb> top)
     {
         var max = MaxOf(logits);
-        var total = Weigh(logits, max, 1);
+        var logSum = VocabularyLoss.LogSum(logits, max, 1, weights);
         if (top.Length > 0)
         {
             var keys = TokenKey.Top(logits, top.Length, memory.Keys);
             for (var i = 0; i < top.Length; i++)
             {
                 var id = TokenKey.Id(keys[^(i + 1)]);
-                top[i] = new TokenLogProb(id, LogProbability(logits[id], max, 1, total));
+                top[i] = new TokenLogProb(id, VocabularyLoss.LogProb(logits[id], max, 1, logSum));
             }
         }
-        return LogProbability(logits[token], max, 1, total);
+        return VocabularyLoss.LogProb(logits[token], max, 1, logSum);
     }
 
     private float MaxOf(ReadOnlySpan<float> logits)
@@ -89,17 +94,6 @@ public sealed class Sampler
         return float.IsFinite(max) ? max : throw new InvalidDataException(
             $"The model's logits hold {max} at token {TensorPrimitives.IndexOfMax(logits)}; its weights are damaged, or its training diverged. Use an earlier checkpoint.");
     }
-
-    /// <summary>Fills the weights, and the sums of their blocks.</summary>
-    private double Weigh(ReadOnlySpan<float> logits, float max, float scale)
-    {
-        TensorPrimitives.Subtract(logits, max, weights);
-        TensorPrimitives.Multiply(weights, scale, weights);
-        TensorPrimitives.Exp(weights, weights);
-        return WeightSums.Blocks(weights, memory.BlockSums);
-    }
-
-    private static float LogProbability(float logit, float max, float scale, double total) => (float)(((double)logit - max) * scale - Math.Log(total));
 
     private int Draw(ReadOnlySpan<float> logits, float max, double total, double u)
     {
@@ -120,7 +114,7 @@ public sealed class Sampler
     {
         if (TryNucleus(TokenKey.Top(logits, Math.Min(FirstNucleusGuess, weights.Length), memory.Keys), mass, floor, u, out var token)) return token;
         var ranked = memory.Ranked;
-        ranked.Spread(logits, weights, max, scale);
+        ranked.Spread(logits, weights, max, 1 / temperature);
         var end = ranked.Find(logits, weights, mass, beyond: false, memory.Keys, out var kept);
         // Both are beginnings of the same order, so the lighter one is the shorter one.
         if (floor > 0) kept = Math.Min(kept, KeepAbove(floor));

@@ -19,17 +19,26 @@ public static unsafe partial class CausalAttention
     /// <param name="shape">Heads and window.</param>
     /// <param name="dQkv">Receives (T, (H + 2G)·K); may not be qkv.</param>
     public static void Backward(
-        WorkerPool pool, float* qkv, float* o, float* dO, float* lse, int* starts, int sequences, AttentionShape shape, float* dQkv) =>
-        Simd.Run(pool, sequences * shape.KeyValueHeads, new BackwardJob(new Sequences(starts, shape), qkv, o, dO, lse, dQkv));
+        WorkerPool pool, float* qkv, float* o, float* dO, float* lse, int* starts, int sequences, AttentionShape shape, float* dQkv)
+    {
+        var parts = new HeadsOfPart(sequences * shape.KeyValueHeads, pool.Threads);
+        Simd.Run(pool, parts.Count, new BackwardJob(new Sequences(starts, shape), parts, qkv, o, dO, lse, dQkv));
+    }
 
-    /// <summary>One part is one key/value head of one sequence, with all query heads that share it.</summary>
-    private readonly struct BackwardJob(Sequences sequences, float* qkv, float* o, float* dO, float* lse, float* dQkv) : ITieredJob
+    /// <summary>Heads here are key/value heads, each with all query heads that share it.</summary>
+    private readonly struct BackwardJob(Sequences sequences, HeadsOfPart parts, float* qkv, float* o, float* dO, float* lse, float* dQkv) : ITieredJob
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
+            for (var item = parts.First(part); item < parts.End(part); item++) Attend<W, V>(item, item + 1 < parts.End(part));
+        }
+
+        /// <summary>One key/value head of one sequence.</summary>
+        private void Attend<W, V>(int item, bool goesOn) where W : struct, ILanes<V> where V : unmanaged
+        {
             var shape = sequences.Shape;
-            var (row, length) = sequences.Of(part / shape.KeyValueHeads);
-            var group = part % shape.KeyValueHeads;
+            var (row, length) = sequences.Of(item / shape.KeyValueHeads);
+            var group = item % shape.KeyValueHeads;
             int lanes = 2 * W.Count, size = shape.HeadSize, stride = shape.QkvWidth;
             long strip = (long)lanes * shape.Reach(lanes, length), copy = (long)length * Padded<W, V>(size);
             var panel = Scratch.ForPart((long)lanes * size + 2 * strip + 2 * lanes + 3 * copy);
@@ -51,16 +60,44 @@ public static unsafe partial class CausalAttention
                 new Span<float>(minusLse, 2 * lanes).Clear();
                 for (var first = 0; first < length; first += lanes)
                 {
-                    var at = Strip.At(first, lanes, length, shape);
+                    var at = Strip.Whole(first, lanes, length, shape);
+                    var isLast = head + 1 == (group + 1) * shape.HeadsPerGroup;
+                    var next = sequences.After(item / shape.KeyValueHeads, first + lanes, lanes, !isLast ? item / shape.KeyValueHeads : goesOn ? (item + 1) / shape.KeyValueHeads : -1);
+                    var nextHead = first + lanes < length ? head : (head + 1) % shape.Heads;
                     RowNumbers<W, V>(row + first, at.Count, head, minusLse, delta);
-                    TimesTransposed<W, V>(k.Rows(at.FirstKey, at.Keys), q.Rows(first, at.Count), panel, p);
-                    TimesTransposed<W, V>(v.Rows(at.FirstKey, at.Keys), gradient.Rows(first, at.Count), panel, dS);
+                    Panel<W, V>.Pack(q.Rows(first, at.Count).T, panel);
+                    Multiply<W, V>(k.Rows(at.FirstKey, at.Keys), panel, p);
+                    Panel<W, V>.Pack(gradient.Rows(first, at.Count).T, panel);
+                    Multiply<W, V>(v.Rows(at.FirstKey, at.Keys), panel, dS);
+                    FetchQueries(next.Row, next.Count, nextHead);
                     Weights<W, V>(p, dS, at, shape.Scale, minusLse, delta);
+                    FetchKeys(qkv, next.Row, next.Count, nextHead / shape.HeadsPerGroup);
+                    FetchKeys(dQkv, next.Row, next.Count, nextHead / shape.HeadsPerGroup);
                     MixSeen<W, V>(dS, at, From(keyPanels, at.FirstKey), dQ.Rows(first, at.Count));
                     AddToKeys<W, V>(dS, at, From(queryPanels, first), dK.Rows(at.FirstKey, at.Keys), isFirst);
                     AddToKeys<W, V>(p, at, From(gradientPanels, first), dV.Rows(at.FirstKey, at.Keys), isFirst);
                 }
             }
+        }
+
+        /// <summary>Asks for what a head's queries need.</summary>
+        private void FetchQueries(int row, int count, int head)
+        {
+            var shape = sequences.Shape;
+            nint at = (nint)row * shape.QkvWidth + head * shape.HeadSize, of = (nint)row * shape.Width + head * shape.HeadSize;
+            Fetch(o + of, shape.Width, count, shape.HeadSize);
+            Fetch(dO + of, shape.Width, count, shape.HeadSize);
+            Fetch(qkv + at, shape.QkvWidth, count, shape.HeadSize);
+            Fetch(dQkv + at, shape.QkvWidth, count, shape.HeadSize);
+        }
+
+        /// <summary>Asks for keys and values, or their gradients.</summary>
+        private void FetchKeys(float* data, int row, int count, int group)
+        {
+            var shape = sequences.Shape;
+            data += (nint)row * shape.QkvWidth;
+            Fetch(data + shape.KeyColumn(group), shape.QkvWidth, count, shape.HeadSize);
+            Fetch(data + shape.ValueColumn(group), shape.QkvWidth, count, shape.HeadSize);
         }
 
         /// <summary>−lse and δ of the strip's queries.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -32,9 +33,11 @@ public readonly record struct AttentionShape(int Heads, int KeyValueHeads, int H
 /// al. 2023) and the window w may be shorter than the sequence (Child et al. 2019; Jiang et al. 2023).
 /// </summary>
 /// <remarks>
-/// One part is one head of one sequence. It takes a strip of queries at a time, one to a lane, against all keys from the first that one
+/// One part is some heads, one after the other, each of one sequence. It takes a strip of queries at a time, one to a lane, against the keys from the first that one
 /// of them sees up to the strip's last: scores, weights and their gradients are kept transposed, (keys, queries), so that the softmax of a
-/// query runs down its lane and no sum ever crosses lanes. Scratch is linear in the length of the sequence, or of the window.
+/// query runs down its lane and no sum ever crosses lanes. The order of the forward pass's operations is that of <see cref="SoftmaxSections"/>, so that a
+/// query has the bits of <see cref="PagedAttention"/> in every tier. Scratch of the backward pass is linear in the length of the sequence, or of the window.
+/// A head's rows lie a token's width apart, too far for the processor to foresee them: while a strip is computed, the rows of the next are asked for.
 /// </remarks>
 public static unsafe partial class CausalAttention
 {
@@ -45,8 +48,11 @@ public static unsafe partial class CausalAttention
     /// <param name="shape">Heads and window.</param>
     /// <param name="o">Receives (T, H·K).</param>
     /// <param name="lse">Receives log Σ_j exp(q_i·k_j/√K), (T, H), for the backward pass; null when there will be none.</param>
-    public static void Forward(WorkerPool pool, float* qkv, int* starts, int sequences, AttentionShape shape, float* o, float* lse) =>
-        Simd.Run(pool, sequences * shape.Heads, new ForwardJob(new Sequences(starts, shape), qkv, o, lse));
+    public static void Forward(WorkerPool pool, float* qkv, int* starts, int sequences, AttentionShape shape, float* o, float* lse)
+    {
+        var parts = new HeadsOfPart(sequences * shape.Heads, pool.Threads);
+        Simd.Run(pool, parts.Count, new ForwardJob(new Sequences(starts, shape), parts, qkv, o, lse));
+    }
 
     /// <summary>The definition, for one head of one sequence: all arrays (t, K) row-major; a window of 0 is none.</summary>
     internal static void Reference(double[] q, double[] k, double[] v, int length, int headSize, int window, double[] o)
@@ -68,6 +74,28 @@ public static unsafe partial class CausalAttention
         }
     }
 
+    /// <summary>Heads of all sequences, cut into parts of neighbours: enough parts for those that finish early to find more.</summary>
+    private readonly struct HeadsOfPart(int heads, int threads)
+    {
+        private const int PartsPerThread = 8;
+        private readonly int each = Math.Max(1, heads / (threads * PartsPerThread));
+
+        internal int Count => Simd.Pieces(heads, each);
+        internal int First(int part) => part * each;
+        /// <summary>One behind the last.</summary>
+        internal int End(int part) => Math.Min((part + 1) * each, heads);
+    }
+
+    /// <summary>Asks for the rows of a (n, K) view, into the second-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Fetch(float* data, nint stride, int rows, int size)
+    {
+        const int line = 64 / sizeof(float);
+        if (!Sse.IsSupported) return;
+        for (; rows > 0; rows--, data += stride)
+            for (var i = 0; i < size; i += line) Sse.Prefetch1(data + i);
+    }
+
     /// <summary>Where the heads of the sequences lie.</summary>
     private readonly struct Sequences(int* starts, AttentionShape shape)
     {
@@ -79,25 +107,49 @@ public static unsafe partial class CausalAttention
         /// <summary>A head's block of (t, K) in a buffer of the given row stride.</summary>
         internal Matrix Head(float* data, int row, int length, int column, int stride) =>
             new(data + (nint)row * stride + column, length, shape.HeadSize, stride, 1);
+
+        /// <summary>The first row and the number of rows of the strip behind one that ends before <paramref name="first"/>: of the same head, or of the head of <paramref name="next"/>, a sequence or none.</summary>
+        internal (int Row, int Count) After(int sequence, int first, int lanes, int next)
+        {
+            var (row, length) = Of(sequence);
+            if (first < length) return (row + first, Math.Min(lanes, length - first));
+            if (next < 0) return (0, 0);
+            (row, length) = Of(next);
+            return (row, Math.Min(lanes, length));
+        }
     }
 
-    /// <summary>A strip of queries and the keys they see. Keys are counted from the first of these.</summary>
+    /// <summary>A strip of queries and keys that they see, all or those of a section. Keys are counted from the first of these.</summary>
     /// <param name="FirstQuery">The strip's first query, as a number of the sequence.</param>
     /// <param name="Count">Queries.</param>
-    /// <param name="FirstKey">The first key that one of them sees, as a number of the sequence.</param>
+    /// <param name="FirstKey">The first key, as a number of the sequence.</param>
+    /// <param name="Keys">Keys.</param>
     /// <param name="Window">0: none.</param>
-    private readonly record struct Strip(int FirstQuery, int Count, int FirstKey, int Window)
+    private readonly record struct Strip(int FirstQuery, int Count, int FirstKey, int Keys, int Window)
     {
-        internal static Strip At(int first, int lanes, int length, AttentionShape shape) =>
-            new(first, Math.Min(lanes, length - first), shape.FirstKey(first), shape.Window);
+        /// <summary>With all keys that one of the queries sees.</summary>
+        internal static Strip Whole(int first, int lanes, int length, AttentionShape shape)
+        {
+            int count = Math.Min(lanes, length - first), firstKey = shape.FirstKey(first);
+            return new(first, count, firstKey, first + count - firstKey, shape.Window);
+        }
 
-        /// <summary>Keys before those of the queries themselves.</summary>
+        /// <summary>With those of a section, from a multiple of <see cref="SoftmaxSections.Sums"/> on.</summary>
+        internal static Strip Of(int section, int first, int lanes, int length, AttentionShape shape)
+        {
+            int count = Math.Min(lanes, length - first), sectionStart = section * SoftmaxSections.Keys;
+            var firstKey = Math.Max(sectionStart, shape.FirstKey(first) / SoftmaxSections.Sums * SoftmaxSections.Sums);
+            return new(first, count, firstKey, Math.Min(sectionStart + SoftmaxSections.Keys, first + count) - firstKey, shape.Window);
+        }
+
+        /// <summary>Keys from the first on to the first query's own, which lies behind these where the section ends before it.</summary>
         internal int Earlier => FirstQuery - FirstKey;
-        internal int Keys => Earlier + Count;
         /// <summary>Keys from the first on that the last of <paramref name="lanes"/> queries does not see any more.</summary>
         internal int Leaving(int lanes) => Window == 0 ? 0 : Math.Clamp(Earlier + lanes - Window, 0, Keys);
-        /// <summary>The first key that query i of the strip sees.</summary>
-        internal int SeenFrom(int i) => Window == 0 ? 0 : Math.Max(0, Earlier + i - Window + 1);
+        /// <summary>The first key that query i of the strip sees; the number of keys where it sees none of them.</summary>
+        internal int SeenFrom(int i) => Window == 0 ? 0 : Math.Clamp(Earlier + i - Window + 1, 0, Keys);
+        /// <summary>One behind the last key that query i of the strip sees.</summary>
+        internal int SeenTo(int i) => Math.Min(Keys, Earlier + i + 1);
     }
 
     /// <summary>A (n, K) view as the right side of a product: in place where its columns fill whole panels, else packed to the given memory.</summary>
@@ -114,12 +166,10 @@ public static unsafe partial class CausalAttention
     /// <summary>n rounded up to whole panels.</summary>
     private static int Padded<W, V>(int n) where W : struct, ILanes<V> where V : unmanaged => Simd.Pieces(n, 2 * W.Count) * 2 * W.Count;
 
-    /// <summary>target (keys, lanes) = rows (keys, K)·queriesᵀ (K, lanes), through a panel of K·lanes floats.</summary>
-    private static void TimesTransposed<W, V>(Matrix rows, Matrix queries, float* panel, float* target)
-        where W : struct, ILanes<V> where V : unmanaged
+    /// <summary>target (keys, lanes) = rows (keys, K)·panel (K, lanes).</summary>
+    private static void Multiply<W, V>(Matrix rows, float* panel, float* target) where W : struct, ILanes<V> where V : unmanaged
     {
         var width = 2 * W.Count;
-        Panel<W, V>.Pack(queries.T, panel);
         MatrixBlock<W, V>.Multiply(rows, new Panels(panel, width, 0), new Matrix(target, rows.RowCount, width), Start.Zero);
     }
 
@@ -132,38 +182,62 @@ public static unsafe partial class CausalAttention
         for (var query = 0; query < output.RowCount; query += W.TileRows)
         {
             var count = Math.Min(W.TileRows, output.RowCount - query);
-            int from = strip.SeenFrom(query), to = strip.Earlier + query + count;
+            int from = strip.SeenFrom(query), to = strip.SeenTo(query + count - 1);
             var seen = new Matrix(weights + (nint)from * 2 * W.Count + query, to - from, count, 2 * W.Count, 1);
             MatrixBlock<W, V>.Multiply(seen.T, From(b, from), output.Rows(query, count), Start.Zero);
         }
     }
 
-    private readonly struct ForwardJob(Sequences sequences, float* qkv, float* o, float* lse) : ITieredJob
+    private readonly struct ForwardJob(Sequences sequences, HeadsOfPart parts, float* qkv, float* o, float* lse) : ITieredJob
     {
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
+            for (var item = parts.First(part); item < parts.End(part); item++) Attend<W, V>(item, item + 1 < parts.End(part));
+        }
+
+        /// <summary>One head of one sequence.</summary>
+        private void Attend<W, V>(int item, bool goesOn) where W : struct, ILanes<V> where V : unmanaged
+        {
             var shape = sequences.Shape;
-            var (row, length) = sequences.Of(part / shape.Heads);
-            int head = part % shape.Heads, group = head / shape.HeadsPerGroup;
-            int lanes = 2 * W.Count, size = shape.HeadSize, stride = shape.QkvWidth, reach = shape.Reach(lanes, length);
-            var panel = Scratch.ForPart((long)lanes * size + (long)lanes * reach + lanes + (long)length * Padded<W, V>(size));
-            float* weights = panel + lanes * size, sums = weights + (nint)lanes * reach, packed = sums + lanes;
+            var (row, length) = sequences.Of(item / shape.Heads);
+            int head = item % shape.Heads, group = head / shape.HeadsPerGroup;
+            int lanes = 2 * W.Count, size = shape.HeadSize, padded = Padded<W, V>(size), stride = shape.QkvWidth;
+            const int most = SoftmaxSections.Keys, sums = SoftmaxSections.Sums;
+            var panel = Scratch.ForPart(lanes * (long)(size + most + sums + 4 + padded) + (long)length * padded);
+            float* weights = panel + lanes * size, partial = weights + lanes * most, tops = partial + lanes * sums, totals = tops + lanes;
+            float* hereTops = totals + lanes, hereTotals = hereTops + lanes, mixed = hereTotals + lanes, packed = mixed + lanes * padded;
 
             var q = sequences.Head(qkv, row, length, head * size, stride);
             var keys = sequences.Head(qkv, row, length, shape.KeyColumn(group), stride);
             var values = AsPanels<W, V>(sequences.Head(qkv, row, length, shape.ValueColumn(group), stride), packed);
-            var output = sequences.Head(o, row, length, head * size, shape.Width);
             for (var first = 0; first < length; first += lanes)
             {
-                var strip = Strip.At(first, lanes, length, shape);
-                TimesTransposed<W, V>(keys.Rows(strip.FirstKey, strip.Keys), q.Rows(first, strip.Count), panel, weights);
-                var logSums = panel;
-                Exponentials<W, V>(weights, strip, shape.Scale, sums, logSums);
-                MixSeen<W, V>(weights, strip, From(values, strip.FirstKey), output.Rows(first, strip.Count));
-                for (var i = 0; i < strip.Count; i++)
+                var count = Math.Min(lanes, length - first);
+                var output = sequences.Head(o, row + first, count, head * size, shape.Width);
+                var next = sequences.After(item / shape.Heads, first + lanes, lanes, goesOn ? (item + 1) / shape.Heads : -1);
+                int nextHead = first + lanes < length ? head : (item + 1) % shape.Heads, nextGroup = nextHead / shape.HeadsPerGroup;
+                var nextRows = qkv + (nint)next.Row * stride;
+                Panel<W, V>.Pack(q.Rows(first, count).T, panel);
+                Fetch(nextRows + nextHead * size, stride, next.Count, size);
+                Fetch(o + (nint)next.Row * shape.Width + nextHead * size, shape.Width, next.Count, size);
+                var firstSection = shape.FirstKey(first) / most;
+                for (var section = firstSection; section * most < first + count; section++)
                 {
-                    Divide<W, V>(output.Data + (nint)(first + i) * shape.Width, size, sums[i]);
-                    if (lse != null) lse[(nint)(row + first + i) * shape.Heads + head] = logSums[i] + MathF.Log(sums[i]);
+                    var strip = Strip.Of(section, first, lanes, length, shape);
+                    var isFirst = section == firstSection;
+                    Multiply<W, V>(keys.Rows(strip.FirstKey, strip.Keys), panel, weights);
+                    if (isFirst) Fetch(nextRows + shape.KeyColumn(nextGroup), stride, next.Count, size);
+                    Exponentials<W, V>(weights, strip, shape.Scale, partial, isFirst ? totals : hereTotals, isFirst ? tops : hereTops);
+                    if (isFirst) Fetch(nextRows + shape.ValueColumn(nextGroup), stride, next.Count, size);
+                    MixSeen<W, V>(weights, strip, From(values, strip.FirstKey), isFirst ? output : new Matrix(mixed, count, size, padded, 1));
+                    for (var i = 0; i < count && !isFirst; i++)
+                        SoftmaxSections.Join<W, V>(ref tops[i], ref totals[i], output.Data + (nint)i * shape.Width, hereTops[i], hereTotals[i], mixed + i * padded, size);
+                }
+                for (var i = 0; i < count; i++)
+                {
+                    var result = output.Data + (nint)i * shape.Width;
+                    SoftmaxSections.Scale<W, V>(result, 1 / totals[i], size, result);
+                    if (lse != null) lse[(nint)(row + first + i) * shape.Heads + head] = tops[i] + MathF.Log(totals[i]);
                 }
             }
         }
@@ -175,13 +249,13 @@ public static unsafe partial class CausalAttention
         W.Select(W.FirstLanes(key - earlier), other, W.Select(W.FirstLanes(key - earlier + window), value, other));
 
     /// <summary>
-    /// Turns scores (keys, lanes) into e^(scale·(score − max)), 0 for keys that the lane's query does not see; gives each lane's sum and scale·max.
+    /// Turns scores (keys, lanes) into e^(scale·score − top), 0 for keys that the lane's query does not see; gives each lane's sum and its top, scale·max.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Exponentials<W, V>(float* scores, in Strip strip, float scale, float* sums, float* maxima)
+    private static void Exponentials<W, V>(float* scores, in Strip strip, float scale, float* partial, float* totals, float* tops)
         where W : struct, ILanes<V> where V : unmanaged
     {
-        int lanes = 2 * W.Count, earlier = strip.Earlier, keys = strip.Keys, leaving = strip.Leaving(lanes), window = strip.Window;
+        int lanes = 2 * W.Count, earlier = strip.Earlier, keys = strip.Keys, leaving = strip.Leaving(lanes), window = strip.Window, seenByAll = Math.Min(earlier, keys);
         V lowest = W.Create(float.NegativeInfinity), zero = W.Create(0), factor = W.Create(scale), left = lowest, right = lowest;
         var score = scores;
         var key = 0;
@@ -190,7 +264,7 @@ public static unsafe partial class CausalAttention
             left = W.Max(left, WhereSeen<W, V>(earlier, window, key, W.Load(score), lowest));
             right = W.Max(right, WhereSeen<W, V>(earlier + W.Count, window, key, W.Load(score + W.Count), lowest));
         }
-        for (; key < earlier; key++, score += lanes)
+        for (; key < seenByAll; key++, score += lanes)
         {
             left = W.Max(left, W.Load(score));
             right = W.Max(right, W.Load(score + W.Count));
@@ -202,28 +276,23 @@ public static unsafe partial class CausalAttention
         }
         left = W.Multiply(left, factor);
         right = W.Multiply(right, factor);
-        W.Store(maxima, left);
-        W.Store(maxima + W.Count, right);
+        W.Store(tops, left);
+        W.Store(tops + W.Count, right);
         left = W.Subtract(zero, left);
         right = W.Subtract(zero, right);
 
-        V leftSum = zero, rightSum = zero;
         score = scores;
         for (key = 0; key < leaving; key++, score += lanes)
         {
             V a = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, left)), b = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score + W.Count), factor, right));
             a = WhereSeen<W, V>(earlier, window, key, a, zero);
             b = WhereSeen<W, V>(earlier + W.Count, window, key, b, zero);
-            leftSum = W.Add(leftSum, a);
-            rightSum = W.Add(rightSum, b);
             W.Store(score, a);
             W.Store(score + W.Count, b);
         }
-        for (; key < earlier; key++, score += lanes)
+        for (; key < seenByAll; key++, score += lanes)
         {
             V a = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, left)), b = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score + W.Count), factor, right));
-            leftSum = W.Add(leftSum, a);
-            rightSum = W.Add(rightSum, b);
             W.Store(score, a);
             W.Store(score + W.Count, b);
         }
@@ -232,22 +301,45 @@ public static unsafe partial class CausalAttention
             V a = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score), factor, left)), b = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(score + W.Count), factor, right));
             a = W.Select(W.FirstLanes(key - earlier), zero, a);
             b = W.Select(W.FirstLanes(key - earlier - W.Count), zero, b);
-            leftSum = W.Add(leftSum, a);
-            rightSum = W.Add(rightSum, b);
             W.Store(score, a);
             W.Store(score + W.Count, b);
         }
-        W.Store(sums, leftSum);
-        W.Store(sums + W.Count, rightSum);
+        Sum<W, V>(scores, keys, partial, totals);
     }
 
-    /// <summary>x ← x/divisor.</summary>
+    /// <summary>Sums of the columns of weights (keys, lanes), in the order of <see cref="SoftmaxSections"/>, with room for (16, lanes) sums on the way.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Divide<W, V>(float* x, int n, float divisor) where W : struct, ILanes<V> where V : unmanaged
+    private static void Sum<W, V>(float* weights, int keys, float* partial, float* totals) where W : struct, ILanes<V> where V : unmanaged
     {
-        var factor = W.Create(1 / divisor);
-        var i = 0;
-        for (; i + W.Count <= n; i += W.Count) W.Store(x + i, W.Multiply(W.Load(x + i), factor));
-        for (; i < n; i++) x[i] *= 1 / divisor;
+        const int rows = SoftmaxSections.Sums;
+        var lanes = 2 * W.Count;
+        for (var first = 0; first < rows; first += 2)
+        {
+            V a = W.Create(0), b = a, c = a, d = a;
+            var row = first;
+            for (; row + 1 < keys; row += rows)
+            {
+                var from = weights + (nint)row * lanes;
+                a = W.Add(a, W.Load(from));
+                b = W.Add(b, W.Load(from + W.Count));
+                c = W.Add(c, W.Load(from + 2 * W.Count));
+                d = W.Add(d, W.Load(from + 3 * W.Count));
+            }
+            if (row < keys)
+            {
+                a = W.Add(a, W.Load(weights + (nint)row * lanes));
+                b = W.Add(b, W.Load(weights + (nint)row * lanes + W.Count));
+            }
+            var to = partial + first * lanes;
+            W.Store(to, a);
+            W.Store(to + W.Count, b);
+            W.Store(to + 2 * W.Count, c);
+            W.Store(to + 3 * W.Count, d);
+        }
+        for (var half = rows / 2 * lanes; half >= lanes; half /= 2)
+        {
+            var to = half == lanes ? totals : partial;
+            for (var i = 0; i < half; i += W.Count) W.Store(to + i, W.Add(W.Load(partial + i), W.Load(partial + half + i)));
+        }
     }
 }

@@ -4,25 +4,15 @@ namespace Gpt35.Kernels;
 
 /// <summary>
 /// Causal attention of new tokens over keys and values that lie in blocks (Kwon et al. 2023): what <see cref="CausalAttention"/> computes, with
-/// the past in a cache. A row's result has bits that depend on its own sequence alone, and not on how many of its tokens are new, on threads or on tiles.
+/// the past in a cache. A row's result has bits that depend on its own sequence alone, and not on how many of its tokens are new, on threads, on tiles or
+/// on the tier; over a cache in F32 they are those of <see cref="CausalAttention"/>.
 /// </summary>
 /// <remarks>
-/// <para>
-/// Keys are taken in sections of 256, counted from the sequence's start. Of each a row and head has m = max s_j, l = Σ e^(s_j − m) and
-/// u = Σ e^(s_j − m)·v_j over the keys it sees, s_j = (q/√K)·k_j; sections are joined from first to last, as in the online softmax
-/// (Milakov and Gimelshein 2018; Dao et al. 2022): M = max(m, m′), l ← l·e^(m − M) + l′·e^(m′ − M), u alike. In the end o = u/l.
-/// </para>
-/// <para>
-/// A score is one chain of fused multiply-adds over K, an element of u one over the keys; l is summed by lanes, key j in lane j mod Count. What a row
-/// does not see adds exact zeros. So one query that reads the blocks where they lie and a tile of twelve that meets a copy have the same bits. A
-/// number of a reduced cache is what is stored, exactly; its scale meets the score, or the weight.
-/// </para>
+/// The order of its operations is that of <see cref="SoftmaxSections"/>: one query that reads the blocks where they lie and a tile of twelve that meets a
+/// copy have the same bits. A number of a reduced cache is what is stored, exactly; its scale meets the score, or the weight.
 /// </remarks>
 public static unsafe partial class PagedAttention
 {
-    /// <summary>Keys that are taken at a time.</summary>
-    internal const int Section = 256;
-
     /// <summary>Attention of every new token over what its sequence holds up to it.</summary>
     /// <param name="pool">Threads to use.</param>
     /// <param name="qkv">(T, (H + 2G)·K); only the queries are read.</param>
@@ -56,26 +46,27 @@ public static unsafe partial class PagedAttention
 
         private void Attend<W, V>(PagedStrip strip) where W : struct, ILanes<V> where V : unmanaged
         {
+            const int section = SoftmaxSections.Keys;
             int heads = shape.HeadsPerGroup, size = shape.HeadSize, width = heads * size, pairs = strip.Rows * heads;
             var work = new PagedWork<W, V, F>(pages, strip.Group, pairs, size);
             for (var row = 0; row < strip.Rows; row++)
-                PagedWork<W, V, F>.Scale(qkv + (nint)(strip.Row + row) * shape.QkvWidth + strip.Group * width, shape.Scale, width, work.Queries + row * width);
+                Unsafe.CopyBlockUnaligned(work.Queries + row * width, qkv + (nint)(strip.Row + row) * shape.QkvWidth + strip.Group * width, (uint)width * sizeof(float));
 
             var table = sequences.Table(strip.Sequence);
-            for (var first = shape.FirstKey(strip.Position) / Section * Section; first <= strip.Last; first += Section)
+            for (var first = shape.FirstKey(strip.Position) / section * section; first <= strip.Last; first += section)
             {
-                work.Open(table + first / KvPages.BlockTokens, Math.Max(0, shape.FirstKey(strip.Position) - first), Math.Min(Section, strip.Last + 1 - first));
+                work.Open(table + first / KvPages.BlockTokens, Math.Max(0, shape.FirstKey(strip.Position) - first), Math.Min(section, strip.Last + 1 - first));
                 for (var pair = 0; pair < pairs; pair += work.TilePairs)
                 {
                     var count = Math.Min(work.TilePairs, pairs - pair);
                     int top = strip.Position + pair / heads, bottom = strip.Position + (pair + count - 1) / heads;
-                    int from = Math.Max(0, shape.FirstKey(top) - first), to = Math.Min(Section, bottom + 1 - first);
+                    int from = Math.Max(0, shape.FirstKey(top) - first), to = Math.Min(section, bottom + 1 - first);
                     if (from >= to) continue;
                     work.Score(pair, count, from, to);
                     for (var i = 0; i < count; i++)
                     {
                         var position = strip.Position + (pair + i) / heads;
-                        work.Weigh(i, from, to, Math.Max(0, shape.FirstKey(position) - first), Math.Min(Section, position + 1 - first));
+                        work.Weigh(i, shape.Scale, from, to, Math.Max(0, shape.FirstKey(position) - first), Math.Min(section, position + 1 - first));
                     }
                     work.Mix(count, from, to);
                     for (var i = 0; i < count; i++) work.Join(pair + i, i);

@@ -58,20 +58,21 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
     }
 
     /// <summary>
-    /// e^(s_j − top) for j from <paramref name="seenFrom"/> to <paramref name="seenTo"/> − 1, 0 for the others between <paramref name="from"/>, a whole
-    /// vector, and the vector of <paramref name="to"/>. Scores count times their key's scale, and the results then times their value's.
+    /// e^(scale·s_j − top) for j from <paramref name="seenFrom"/> to <paramref name="seenTo"/> − 1, 0 for the others between <paramref name="from"/> and the
+    /// vector of <paramref name="to"/>. Scores count times their key's scale, and the results then times their value's.
     /// </summary>
     /// <param name="scores">Changed in place.</param>
-    /// <param name="from">Where to begin.</param>
+    /// <param name="scale">1/√K.</param>
+    /// <param name="from">Where to begin, a multiple of <see cref="SoftmaxSections.Sums"/>.</param>
     /// <param name="to">One behind the last.</param>
     /// <param name="seenFrom">The first that counts.</param>
     /// <param name="seenTo">One behind the last that counts.</param>
     /// <param name="keyScales">One per key, where the format has scales.</param>
     /// <param name="valueScales">One per key, where the format has scales.</param>
-    /// <param name="top">Receives the largest score; −∞ when none counts.</param>
+    /// <param name="top">Receives the largest score times the scale; −∞ when none counts.</param>
     /// <returns>The sum, before the values' scales; 0 when none counts.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    internal static float Exponentials(float* scores, int from, int to, int seenFrom, int seenTo, float* keyScales, float* valueScales, float* top)
+    internal static float Exponentials(float* scores, float scale, int from, int to, int seenFrom, int seenTo, float* keyScales, float* valueScales, float* top)
     {
         V lowest = W.Create(float.NegativeInfinity), zero = W.Create(0), largest = lowest;
         for (var j = from; j < to; j += W.Count)
@@ -84,21 +85,27 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
             }
             largest = W.Max(largest, j >= seenFrom && j + W.Count <= seenTo ? s : WhereSeen(j, seenFrom, seenTo, s, lowest));
         }
-        *top = W.Max(largest);
-        V most = W.Create(*top), sum = zero;
-        for (var j = from; j < to; j += W.Count)
+        *top = W.Max(largest) * scale;
+        V factor = W.Create(scale), minusTop = W.Create(-*top);
+        var sums = stackalloc float[SoftmaxSections.Sums];
+        for (var lane = 0; lane < SoftmaxSections.Sums; lane += W.Count)
         {
-            var p = LaneMath<W, V>.Exp(W.Subtract(W.Load(scores + j), most));
-            if (j < seenFrom || j + W.Count > seenTo) p = WhereSeen(j, seenFrom, seenTo, p, zero);
-            sum = W.Add(sum, p);
-            if (F.HasScales)
+            var sum = zero;
+            for (var j = from + lane; j < to; j += SoftmaxSections.Sums)
             {
-                p = W.Multiply(p, W.Load(valueScales + j));
-                if (j < seenFrom || j + W.Count > seenTo) p = WhereSeen(j, seenFrom, seenTo, p, zero);           // no scale there may be any number
+                var p = LaneMath<W, V>.Exp(W.MultiplyAdd(W.Load(scores + j), factor, minusTop));
+                if (j < seenFrom || j + W.Count > seenTo) p = WhereSeen(j, seenFrom, seenTo, p, zero);
+                sum = W.Add(sum, p);
+                if (F.HasScales)
+                {
+                    p = W.Multiply(p, W.Load(valueScales + j));
+                    if (j < seenFrom || j + W.Count > seenTo) p = WhereSeen(j, seenFrom, seenTo, p, zero);       // no scale there may be any number
+                }
+                W.Store(scores + j, p);
             }
-            W.Store(scores + j, p);
+            W.Store(sums + lane, sum);
         }
-        return W.Sum(sum);
+        return SoftmaxSections.Add(sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -165,15 +172,5 @@ internal static unsafe class PagedKernels<W, V, F> where W : struct, ILanes<V> w
         W.Store(second + W.Count, t1);
         W.Store(second + 2 * W.Count, t2);
         W.Store(second + 3 * W.Count, t3);
-    }
-
-    /// <summary>sums ← sums·e^before + mixed·e^here.</summary>
-    /// <returns>The two factors.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    internal static (float Before, float Here) Join(float before, float here, float* sums, float* mixed, int size)
-    {
-        V x = LaneMath<W, V>.Exp(W.Create(before)), y = LaneMath<W, V>.Exp(W.Create(here));
-        for (var i = 0; i < size; i += W.Count) W.Store(sums + i, W.MultiplyAdd(W.Load(mixed + i), y, W.Multiply(W.Load(sums + i), x)));
-        return (W.Max(x), W.Max(y));
     }
 }

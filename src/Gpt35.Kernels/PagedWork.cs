@@ -11,7 +11,7 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
     /// <summary>Pairs for which a copy pays.</summary>
     private const int PairsToCopy = 8;
     /// <summary>A row of scores: off the powers of two, so that the rows of a tile do not fall on each other in the cache.</summary>
-    private const int ScoreStride = PagedAttention.Section + 16;
+    private const int ScoreStride = SoftmaxSections.Keys + 16;
     /// <summary>Keys whose values several pairs meet one after the other: few enough for the nearest cache.</summary>
     private const int KeysAtOnce = 64;
     private const int Line = 16;
@@ -30,7 +30,7 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
         copyWidth = Simd.Pieces(size, 2 * W.Count) * 2 * W.Count;
         copies = pairs >= PairsToCopy;
         TilePairs = copies ? W.TileRows : pairs;
-        const int section = PagedAttention.Section;
+        const int section = SoftmaxSections.Keys;
         long inQueries = Lines((long)pairs * size), inSums = (long)pairs * paddedSize, inPairs = Lines(pairs), inTile = Lines(TilePairs);
         long inScores = (long)TilePairs * ScoreStride, inMixed = (long)TilePairs * paddedSize;
         long inCopies = copies ? section * (long)(size + copyWidth) : 0;
@@ -46,12 +46,10 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
         valueScales = keyScales + section;
         copiedKeys = valueScales + section;
         copiedValues = copiedKeys + section * (nint)size;
-        new Span<float>(sums, pairs * paddedSize).Clear();
-        new Span<float>(tops, pairs).Fill(float.NegativeInfinity);
         new Span<float>(totals, pairs).Clear();
     }
 
-    /// <summary>q/√K, (pairs, K), for the owner to fill.</summary>
+    /// <summary>q, (pairs, K), for the owner to fill.</summary>
     internal float* Queries { get; }
 
     /// <summary>Pairs that <see cref="Score"/> and <see cref="Mix"/> take at a time.</summary>
@@ -95,9 +93,10 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
         }
     }
 
-    /// <summary>Turns the scores of the tile's pair i into e^(score − top), 0 for keys before <paramref name="seenFrom"/> and from <paramref name="seenTo"/> on.</summary>
-    internal readonly void Weigh(int i, int from, int to, int seenFrom, int seenTo) =>
-        tileTotals[i] = PagedKernels<W, V, F>.Exponentials(scores + i * ScoreStride, from / W.Count * W.Count, to, seenFrom, seenTo, keyScales, valueScales, tileTops + i);
+    /// <summary>Turns the scores of the tile's pair i into e^(scale·score − top), 0 for keys before <paramref name="seenFrom"/> and from <paramref name="seenTo"/> on.</summary>
+    internal readonly void Weigh(int i, float scale, int from, int to, int seenFrom, int seenTo) =>
+        tileTotals[i] = PagedKernels<W, V, F>.Exponentials(
+            scores + i * ScoreStride, scale, from / SoftmaxSections.Sums * SoftmaxSections.Sums, to, seenFrom, seenTo, keyScales, valueScales, tileTops + i);
 
     /// <summary>Σ weights·values of the tile's pairs over keys from … to − 1 of the section.</summary>
     internal readonly void Mix(int count, int from, int to)
@@ -124,27 +123,11 @@ internal unsafe struct PagedWork<W, V, F> where W : struct, ILanes<V> where V : 
     }
 
     /// <summary>Adds what the tile's pair i found in the section to what the strip's pair found before.</summary>
-    internal readonly void Join(int pair, int i)
-    {
-        if (tileTotals[i] == 0) return;                            // it sees none of the section
-        var top = MathF.Max(tops[pair], tileTops[i]);
-        var factors = PagedKernels<W, V, F>.Join(tops[pair] - top, tileTops[i] - top, sums + (nint)pair * paddedSize, mixed + i * paddedSize, size);
-        totals[pair] = totals[pair] * factors.Before + tileTotals[i] * factors.Here;
-        tops[pair] = top;
-    }
+    internal readonly void Join(int pair, int i) => SoftmaxSections.Join<W, V>(
+        ref tops[pair], ref totals[pair], sums + (nint)pair * paddedSize, tileTops[i], tileTotals[i], mixed + i * paddedSize, size);
 
     /// <summary>The result of a pair.</summary>
-    internal readonly void Finish(int pair, float* o) => Scale(sums + (nint)pair * paddedSize, 1 / totals[pair], size, o);
-
-    /// <summary>y = factor·x; nothing beyond n is written.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Scale(float* x, float factor, int n, float* y)
-    {
-        var f = W.Create(factor);
-        var i = 0;
-        for (; i + W.Count <= n; i += W.Count) W.Store(y + i, W.Multiply(W.Load(x + i), f));
-        for (; i < n; i++) y[i] = x[i] * factor;
-    }
+    internal readonly void Finish(int pair, float* o) => SoftmaxSections.Scale<W, V>(sums + (nint)pair * paddedSize, 1 / totals[pair], size, o);
 
     /// <summary>Where a vector of keys lies; keys that the sequence does not have are others that it has.</summary>
     private readonly byte* Keys(int key) =>

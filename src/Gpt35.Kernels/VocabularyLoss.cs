@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Gpt35.Kernels;
 
@@ -42,6 +43,27 @@ public static unsafe class VocabularyLoss
             new BackwardJob(logits, targets, temperature, lse, entropy, dLogProb, dEntropy));
     }
 
+    /// <summary>log Σ e^((z − max)/τ) of one row, with the bits it has in <see cref="Forward"/>, on the calling thread.</summary>
+    /// <param name="logits">z, (V,).</param>
+    /// <param name="max">The largest of them.</param>
+    /// <param name="temperature">τ &gt; 0.</param>
+    /// <param name="weights">Receives e^((z − max)/τ), (V,).</param>
+    public static float LogSum(ReadOnlySpan<float> logits, float max, float temperature, Span<float> weights)
+    {
+        if (weights.Length != logits.Length) throw new ArgumentException($"{logits.Length} logits and room for {weights.Length} weights.", nameof(weights));
+        var scale = 1 / temperature;
+        fixed (float* z = logits, e = weights)
+            return MathF.Log(Simd.Tier switch
+            {
+                SimdTier.Vector512 => ForwardJob.Sums<Lanes512, Vector512<float>>(z, logits.Length, max, scale, e).Sum,
+                SimdTier.Vector256 => ForwardJob.Sums<Lanes256, Vector256<float>>(z, logits.Length, max, scale, e).Sum,
+                _ => ForwardJob.Sums<Lanes128, Vector128<float>>(z, logits.Length, max, scale, e).Sum,
+            });
+    }
+
+    /// <summary>log p of a token: (z − max)/τ less the logarithm that <see cref="LogSum"/> gives.</summary>
+    public static float LogProb(float logit, float max, float temperature, float logSum) => (logit - max) / temperature - logSum;
+
     /// <summary>The definition, for one row.</summary>
     internal static (double LogProb, double Entropy) Reference(ReadOnlySpan<double> logits, int target, double temperature)
     {
@@ -67,10 +89,10 @@ public static unsafe class VocabularyLoss
             {
                 var z = logits.Data + (nint)row * logits.RowStride;
                 var max = Largest<W, V>(z, logits.ColumnCount);
-                var (sum, weighted) = Sums<W, V>(z, logits.ColumnCount, max, 1 / temperature);
+                var (sum, weighted) = Sums<W, V>(z, logits.ColumnCount, max, 1 / temperature, null);
                 var logSum = MathF.Log(sum);
                 lse[row] = max / temperature + logSum;
-                logProb[row] = (z[targets[row]] - max) / temperature - logSum;
+                logProb[row] = LogProb(z[targets[row]], max, temperature, logSum);
                 if (entropy != null) entropy[row] = logSum - weighted / sum;
             }
         }
@@ -90,9 +112,9 @@ public static unsafe class VocabularyLoss
             return max;
         }
 
-        /// <summary>Σ e^d and Σ e^d·d with d = (z − max)/τ.</summary>
+        /// <summary>Σ e^d and Σ e^d·d with d = (z − max)/τ, and e^d itself where it is wanted, (n,), else null.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static (float Sum, float Weighted) Sums<W, V>(float* z, int n, float max, float scale)
+        internal static (float Sum, float Weighted) Sums<W, V>(float* z, int n, float max, float scale, float* weights)
             where W : struct, ILanes<V> where V : unmanaged
         {
             V top = W.Create(max), factor = W.Create(scale), zero = W.Create(0), sum = zero, weighted = zero;
@@ -103,6 +125,7 @@ public static unsafe class VocabularyLoss
                 var e = LaneMath<W, V>.Exp(d);
                 sum = W.Add(sum, e);
                 weighted = W.MultiplyAdd(e, d, weighted);
+                if (weights != null) W.Store(weights + j, e);
             }
             if (j < n)
             {
@@ -111,6 +134,7 @@ public static unsafe class VocabularyLoss
                 var e = W.Select(mask, LaneMath<W, V>.Exp(d), zero);
                 sum = W.Add(sum, e);
                 weighted = W.Select(mask, W.MultiplyAdd(e, d, weighted), weighted);
+                if (weights != null) LaneMath<W, V>.StoreFirst(weights + j, e, n - j);
             }
             return (W.Sum(sum), W.Sum(weighted));
         }

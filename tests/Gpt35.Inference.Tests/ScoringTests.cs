@@ -20,8 +20,7 @@ public sealed class ScoringTests : IDisposable
         var found = tiny.Engine().Score(requests);
         Assert.Equal(requests.Select(request => request.Text.Length - request.First), found.Select(scores => scores.Chosen.Length));
         var together = found.SelectMany(scores => scores.Chosen).ToArray();
-        Assert.Equal(expected.Length, together.Length);
-        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], together[i], 1e-5f);
+        Assert.Equal(expected, together);
     }
 
     [Fact]

@@ -80,7 +80,7 @@ public sealed class TokenChooserTests
     public void Min_p_keeps_what_is_likely_enough_beside_the_likeliest()
     {
         var sampler = new Sampler(new() { MinP = 0.5 }, 3);
-        var drawn = Enumerable.Range(0, 800).Select(i => sampler.Next(Logits, i / 800.0, out _)).ToList();
+        var drawn = Enumerable.Range(0, 800).Select(i => sampler.Next(Logits, (i + 0.5) / 800, out _)).ToList();
         Assert.Equal(300, drawn.Count(token => token == 0));   // 0.3 / 0.8
         Assert.Equal(500, drawn.Count(token => token == 1));
     }
