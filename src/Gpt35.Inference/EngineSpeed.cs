@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Gpt35.Inference.Scheduling;
+using Gpt35.Kernels;
 using Gpt35.Model;
 
 namespace Gpt35.Inference;
@@ -20,10 +21,10 @@ public static class EngineSpeed
     }
 
     /// <summary>Tokens per second of all sequences together, each behind a short prompt where the context has room for it; the clock starts when all have their first token.</summary>
-    public static double Decode(Decoder model, int sequences, int tokens)
+    public static double Decode(Decoder model, int sequences, int tokens, KvPrecision cache = KvPrecision.F32)
     {
         var prompt = Math.Max(1, Math.Min(ShortPrompt, model.Config.MaxPositionEmbeddings - tokens));
-        var options = new EngineOptions { MaxSequences = sequences, TokensPerStep = sequences * prompt, PrefixCache = false };
+        var options = new EngineOptions { MaxSequences = sequences, TokensPerStep = sequences * prompt, PrefixCache = false, CachePrecision = cache };
         using var scheduler = new Scheduler(model, options, null, sequences * KvCache.BlocksOf(prompt + tokens));
         Generation[] generations = [.. Enumerable.Range(0, sequences).Select(i => scheduler.Submit(Request(model, prompt, tokens, i), sequences))];
         scheduler.Step();

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using Gpt35.Kernels;
@@ -51,10 +52,9 @@ public sealed class Sampler
     {
         var max = MaxOf(logits);
         var logSum = VocabularyLoss.LogSum(logits, max, temperature, weights);
-        var total = WeightSums.Blocks(weights, memory.BlockSums);
-        var token = options.Temperature == 0 ? TensorPrimitives.IndexOfMax(logits) : Draw(logits, max, total, u);
+        var token = options.Temperature == 0 ? FirstOf(logits, max) : Draw(logits, max, WeightSums.Blocks(weights, memory.BlockSums), u);
         // A draw can only run past the last likely token by rounding; the most likely one is then as good as any.
-        if (weights[token] == 0) token = TensorPrimitives.IndexOfMax(logits);
+        if (weights[token] == 0) token = FirstOf(logits, max);
         logProb = VocabularyLoss.LogProb(logits[token], max, temperature, logSum);
         return token;
     }
@@ -93,6 +93,16 @@ public sealed class Sampler
         var max = TensorPrimitives.Max(logits);
         return float.IsFinite(max) ? max : throw new InvalidDataException(
             $"The model's logits hold {max} at token {TensorPrimitives.IndexOfMax(logits)}; its weights are damaged, or its training diverged. Use an earlier checkpoint.");
+    }
+
+    /// <summary>The first id with that logit.</summary>
+    private static int FirstOf(ReadOnlySpan<float> logits, float value)
+    {
+        var i = 0;
+        for (; i + Vector<float>.Count <= logits.Length; i += Vector<float>.Count)
+            if (Vector.EqualsAny(new Vector<float>(logits[i..]), new Vector<float>(value))) break;
+        while (logits[i] != value) i++;
+        return i;
     }
 
     private int Draw(ReadOnlySpan<float> logits, float max, double total, double u)

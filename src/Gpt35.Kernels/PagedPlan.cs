@@ -18,7 +18,7 @@ internal readonly unsafe struct PagedPlan
     /// <summary>Query heads of rows that a strip takes at most: whole tiles of 12 and 6; so many that copying keys and values for them costs little.</summary>
     private const int PairsOfStrip = 120;
     /// <summary>Multiply-adds per product that are not worth waking another thread for.</summary>
-    private const long LeastCost = 50_000;
+    private const long LeastCost = 10_000;
     /// <summary>Parts of a thread, so that those that finish early find more.</summary>
     private const int PartsPerThread = 8;
 
