@@ -133,7 +133,7 @@ public sealed class GenerateVerbTests : IDisposable
         [
             ([adapter, "--adapter", adapter], "is an adapter itself"),
             ([model, "--adapter", model], "not an adapter"),
-            ([model, "--adapter", folder["none"]], "no such folder"),
+            ([model, "--adapter", folder["none"]], "no such folder. Expected an adapter's folder"),
             ([model, "--adapter", Adapter(model, "judge", 0.5f, scalars: 1)], "gives scores, not text"),
         ];
         foreach (var (arguments, message) in cases)
