@@ -20,7 +20,7 @@ internal sealed class AdapterArgument
     public ModelFolder Open(Session session, ParseResult parsed, string model, WorkerPool pool, WeightPrecision precision)
     {
         if (parsed.GetValue(adapter) is not { } named) return Models.OpenLanguageModel(model, pool, precision);
-        var (basePath, path) = (Models.Find(model), Models.Find(named));
+        var (basePath, path) = (Models.Find(model), Models.Find(named, "an adapter's folder, or the run folder of a stage with lora"));
         if (AdapterFolder.IsOne(basePath))
             throw new UsageException($"{basePath} is an adapter itself, and --adapter goes over a base. Name the base, or make a whole model of the first one with 'gpt35 merge-lora'.");
         if (!AdapterFolder.IsOne(path)) throw new UsageException($"--adapter {path} is a whole model, not an adapter (it has no adapter_config.json). To use it, name it as the model.");

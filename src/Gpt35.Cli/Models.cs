@@ -28,13 +28,15 @@ internal static class Models
     }
 
     /// <summary>The folder that holds config.json: the path itself, or its subfolder model; a file is itself.</summary>
-    public static string Find(string path)
+    /// <param name="path">As it was named.</param>
+    /// <param name="expected">What might stand there.</param>
+    public static string Find(string path, string expected = "a model folder, the run folder of a stage, or a .gguf file")
     {
         if (File.Exists(path)) return path;
         foreach (var candidate in (string[])[path, Path.Combine(path, "model")])
             if (File.Exists(Path.Combine(candidate, "config.json")) || AdapterFolder.IsOne(candidate)) return candidate;
         if (!Directory.Exists(path))
-            throw new DirectoryNotFoundException($"{path}: no such folder. Expected a model folder, the run folder of a stage, or a .gguf file.");
+            throw new DirectoryNotFoundException($"{path}: no such folder. Expected {expected}.");
         throw new DirectoryNotFoundException(Directory.Exists(Path.Combine(path, "checkpoints"))
             ? $"{path} holds no finished model: there are checkpoints, but no {Path.Combine(path, "model")}. Finish the run with --resume, or name a checkpoint."
             : $"{path} holds no model: there is no config.json in it or in its subfolder model.");

@@ -5,7 +5,7 @@ using System.Numerics;
 
 namespace Gpt35.Cli;
 
-/// <summary>Number options whose range is part of their declaration, so that a wrong value is a usage error with a readable message.</summary>
+/// <summary>Options whose range, or whose words, are part of their declaration, so that a wrong value is a usage error with a readable message.</summary>
 internal static class OptionExtensions
 {
     public static Option<T> AtLeast<T>(this Option<T> option, T minimum) where T : struct, INumber<T>
@@ -29,6 +29,18 @@ internal static class OptionExtensions
     public static Option<T> WithDefault<T>(this Option<T> option, T value)
     {
         option.DefaultValueFactory = _ => value;
+        return option;
+    }
+
+    /// <summary>One of a few words.</summary>
+    public static Option<T> OneOf<T>(this Option<T> option, params string[] words)
+    {
+        option.CompletionSources.Add(words);
+        option.Validators.Add(result =>
+        {
+            foreach (var word in result.Tokens.Select(token => token.Value).Except(words))
+                result.AddError($"{option.Name} is '{word}'; expected {string.Join(", ", words[..^1])} or {words[^1]}.");
+        });
         return option;
     }
 

@@ -21,8 +21,8 @@ internal sealed class WeightsArgument
 
     public WeightsArgument()
     {
-        dtype.AcceptOnlyFromAmong([.. Enum.GetValues<WeightPrecision>().Select(Name)]);
-        cache.AcceptOnlyFromAmong([.. Enum.GetNames<KvPrecision>().Select(name => name.ToLowerInvariant())]);
+        dtype.OneOf([.. Enum.GetValues<WeightPrecision>().Select(Name)]);
+        cache.OneOf([.. Enum.GetNames<KvPrecision>().Select(name => name.ToLowerInvariant())]);
     }
 
     public void AddTo(Command command)

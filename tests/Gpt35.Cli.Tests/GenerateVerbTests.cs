@@ -133,7 +133,7 @@ public sealed class GenerateVerbTests : IDisposable
         [
             ([adapter, "--adapter", adapter], "is an adapter itself"),
             ([model, "--adapter", model], "not an adapter"),
-            ([model, "--adapter", folder["none"]], "no such folder"),
+            ([model, "--adapter", folder["none"]], "no such folder. Expected an adapter's folder"),
             ([model, "--adapter", Adapter(model, "judge", 0.5f, scalars: 1)], "gives scores, not text"),
         ];
         foreach (var (arguments, message) in cases)
@@ -201,7 +201,7 @@ public sealed class GenerateVerbTests : IDisposable
     {
         using var terminal = new Terminal();
         Assert.Equal(2, terminal.Run("generate", Model(null), "once", "--dtype", "int2"));
-        Assert.Contains("int8", terminal.Error);
+        Assert.Contains("--dtype is 'int2'; expected f32, bf16, int8 or int4.", terminal.Error);
     }
 
     [Fact]
@@ -216,6 +216,7 @@ public sealed class GenerateVerbTests : IDisposable
         using var table = new Terminal();
         Assert.Equal(0, table.Run("bench", folder["model"], "--rounds", "1", "--dtype", "int8"));
         Assert.Contains("int8 dot products", table.Out);
+        Assert.All(table.Out.Split('\n'), line => Assert.InRange(line.Length, 0, 79));
         using var wrong = new Terminal();
         Assert.Equal(2, wrong.Run("bench", "gpt2-124"));
         Assert.Contains("gpt2-124m", wrong.Error);

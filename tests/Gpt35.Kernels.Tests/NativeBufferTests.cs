@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Gpt35.Kernels.Tests;
 
 public sealed unsafe class NativeBufferTests
@@ -20,6 +22,34 @@ public sealed unsafe class NativeBufferTests
         buffer.Dispose();
         buffer.Dispose();
         Assert.Throws<ObjectDisposedException>(() => buffer.Span.Length);
+    }
+
+    [Fact]
+    public void Large_memory_is_advised_to_come_in_huge_pages()
+    {
+        Assert.SkipUnless(File.Exists("/sys/kernel/mm/transparent_hugepage/enabled") && File.Exists("/proc/self/smaps"), "needs Linux with transparent huge pages");
+        using var buffer = new NativeBuffer<float>(4 << 20);
+        Assert.Equal(0, (long)buffer.Pointer % (2 << 20));
+        var (first, last) = ((ulong)buffer.Pointer, (ulong)(buffer.Pointer + buffer.Length) - 1);
+        Assert.Contains("hg", FlagsAt(first));
+        Assert.Contains("hg", FlagsAt(last));
+
+        // What the kernel notes of the region that holds an address; "hg" is MADV_HUGEPAGE (proc_pid_smaps(5)).
+        static string[] FlagsAt(ulong address)
+        {
+            var inside = false;
+            foreach (var line in File.ReadLines("/proc/self/smaps"))
+            {
+                var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+                if (words[0].Contains('-'))
+                {
+                    ulong[] ends = [.. words[0].Split('-').Select(end => ulong.Parse(end, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+                    inside = ends[0] <= address && address < ends[1];
+                }
+                if (inside && words[0] == "VmFlags:") return words[1..];
+            }
+            return [];
+        }
     }
 
     [Fact]

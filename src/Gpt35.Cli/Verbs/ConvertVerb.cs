@@ -13,9 +13,9 @@ internal static class ConvertVerb
     {
         var input = new Argument<string>("in") { Description = "Model folder (ours or Hugging Face's: GPT-2, Llama, Mistral), run folder, .gguf file, or llama2.c .bin file." };
         var output = new Argument<string>("out") { Description = "Folder or .gguf file to write." };
-        var to = new Option<string?>("--to") { Description = "Format to write. Default: gguf where OUT ends in .gguf, else hf." }.AcceptOnlyFromAmong("hf", "gguf");
+        var to = new Option<string?>("--to") { Description = "Format to write. Default: gguf where OUT ends in .gguf, else hf." }.OneOf("hf", "gguf");
         var dtype = new Option<string?>("--dtype") { Description = "Type of the weights; q8_0 and q4_0 in GGUF only. Default: that of IN." };
-        dtype.AcceptOnlyFromAmong([.. Types.Select(Name)]);
+        dtype.OneOf([.. Types.Select(Name)]);
         var tokenizer = new Option<string?>("--tokenizer") { Description = "Tokenizer, where IN holds none or another is wanted: tokenizer.json, tokenizer.model, a llama2.c tokenizer, or a folder." };
         var context = new Option<int?>("--context") { Description = "Another context: learned positions are cut or interpolated, rotary ones stretched by YaRN." }.AtLeast(1);
         var command = new Command("convert", "Convert a model between Hugging Face folders, GGUF and llama2.c.") { input, output, to, dtype, tokenizer, context };

@@ -12,7 +12,7 @@ internal static class DataConvertVerb
         var forms = Enum.GetValues<RecordForm>().ToDictionary(RecordConversion.NameOf);
         var input = new Argument<string>("in") { Description = "Data file in any format that can be read." };
         var output = new Argument<string>("out") { Description = "File to write: .jsonl or .jsonl.gz." };
-        var to = new Option<string?>("--to") { Description = $"What to make: {string.Join(", ", forms.Keys)}. Default: what the file holds." }.AcceptOnlyFromAmong([.. forms.Keys]);
+        var to = new Option<string?>("--to") { Description = $"What to make: {string.Join(", ", forms.Keys)}. Default: what the file holds." }.OneOf([.. forms.Keys]);
         var command = new Command("convert", "Write a data file as JSONL, as it is or as records of another kind.") { input, output, to };
         command.SetAction(parsed =>
         {

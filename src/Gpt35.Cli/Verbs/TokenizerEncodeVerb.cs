@@ -41,7 +41,7 @@ internal static class TokenizerEncodeVerb
     public static Option<string> SpecialOption() => new Option<string>("--special")
     {
         Description = "Where the text spells a special token: refuse (an error), allow (it becomes the token), text (it is text).",
-    }.WithDefault("refuse").AcceptOnlyFromAmong("refuse", "allow", "text");
+    }.WithDefault("refuse").OneOf("refuse", "allow", "text");
 
     public static SpecialTokenHandling SpecialsOf(ParseResult parsed, Option<string> option) => parsed.GetValue(option) switch
     {

@@ -17,7 +17,7 @@ internal static class TokenizerTrainVerb
         var output = new Option<string>("--out") { Description = "Folder that receives tokenizer.json.", Required = true };
         var minimum = new Option<long>("--min-frequency") { Description = "A pair that occurs less often is not merged." }.AtLeast(1L).WithDefault(2L);
         var pattern = new Option<string>("--pattern") { Description = "How text is cut into words: gpt2 or cl100k." }
-            .WithDefault("gpt2").AcceptOnlyFromAmong("gpt2", "cl100k");
+            .WithDefault("gpt2").OneOf("gpt2", "cl100k");
         var specials = new Option<string[]>("--special-token") { Description = "Name of a special token to reserve; repeat for more. Default: those of ChatML." };
         var resume = new Option<bool>("--resume") { Description = "Go on where a stopped training of the same files was." };
         var command = new Command("train", "Learn a vocabulary from text and write tokenizer.json.") { files, size, output, minimum, pattern, specials, resume };

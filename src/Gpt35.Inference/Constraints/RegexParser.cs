@@ -243,6 +243,6 @@ internal sealed class RegexParser
     private InvalidDataException Problem(int index, string found, string advice)
     {
         var place = index < places.Length ? places[index] : text.Length;
-        return new InvalidDataException($"The regular expression holds {found} at character {place}: …{text.Substring(place, Math.Min(20, text.Length - place))} Expected an expression that can be followed without looking back; {advice}.");
+        return new InvalidDataException($"The regular expression holds {found} at character {place}, before '{text.Substring(place, Math.Min(20, text.Length - place))}'; expected an expression that can be followed without looking back: {advice}.");
     }
 }

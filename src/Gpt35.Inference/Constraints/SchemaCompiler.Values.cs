@@ -119,6 +119,15 @@ internal sealed partial class SchemaCompiler
     {
         var low = Bound(schema, "minimum", "exclusiveMinimum", higher: true, at);
         var high = Bound(schema, "maximum", "exclusiveMaximum", higher: false, at);
+        if (Number(schema, "multipleOf", at) is { } step)
+        {
+            if (step <= 0) throw Problem($"{at}/multipleOf", $"is {step}", "a number above 0");
+            return new Pattern.Call(new Rule($"The number at {at}", nests: false)
+            {
+                Body = DecimalMultiples.Between(step, low, high, integer)
+                    ?? throw Problem($"{at}/multipleOf", $"is {step}", "a smaller or a rounder number, such as 7, 0.01 or 250, or minimum and maximum nearer to each other"),
+            });
+        }
         if (low is null && high is null) return integer ? json.AnyInteger : json.AnyNumber;
         return new Pattern.Call(new Rule($"The number at {at}", nests: false) { Body = integer ? DecimalRange.Integers(low, high) : DecimalRange.Numbers(low, high) });
     }

@@ -89,7 +89,7 @@ internal sealed partial class SchemaCompiler
         "object" => ["properties", "required", "additionalProperties"],
         "array" => ["items", "minItems", "maxItems"],
         "string" => ["pattern", "format", "minLength", "maxLength"],
-        "integer" or "number" => ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
+        "integer" or "number" => ["multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
         _ => [],
     };
 

@@ -14,7 +14,11 @@ internal sealed unsafe class ReducedWeights : IDisposable
     private readonly ReducedMatrix? head;
     private int owners = 1;
 
-    private ReducedWeights(ReducedMatrix tokenEmbedding, ReducedMatrix[] blocks, ReducedMatrix? head) => (TokenEmbedding, this.blocks, this.head) = (tokenEmbedding, blocks, head);
+    private ReducedWeights(ReducedMatrix tokenEmbedding, ReducedMatrix[] blocks, ReducedMatrix? head)
+    {
+        (TokenEmbedding, this.blocks, this.head) = (tokenEmbedding, blocks, head);
+        Bytes = tokenEmbedding.Bytes + (head?.Bytes ?? 0) + blocks.Sum(matrix => matrix.Bytes);
+    }
 
     /// <summary>(V, D).</summary>
     public ReducedMatrix TokenEmbedding { get; }
@@ -35,8 +39,8 @@ internal sealed unsafe class ReducedWeights : IDisposable
         return next < blocks.Length ? blocks[next] : OutputHead;
     }
 
-    /// <summary>Memory of all matrices.</summary>
-    public long Bytes => TokenEmbedding.Bytes + (head?.Bytes ?? 0) + blocks.Sum(matrix => matrix.Bytes);
+    /// <summary>Memory of all matrices; asked for in every step of the scheduler, hence no sum here.</summary>
+    public long Bytes { get; }
 
     /// <summary>
     /// The precision of a matrix where <paramref name="wanted"/> is asked for. Rows that are no whole blocks of 32 are BF16. Of an int4 model the

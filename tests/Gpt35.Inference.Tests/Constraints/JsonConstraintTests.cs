@@ -42,6 +42,9 @@ public sealed class JsonConstraintTests
         """{"type":"array","items":{"type":"number","exclusiveMinimum":-0.25,"maximum":3.75},"minItems":3,"maxItems":9}""",
         """{"type":"array","items":{"type":"number","minimum":0.125,"exclusiveMaximum":0.5},"minItems":1,"maxItems":4}""",
         """{"type":"array","items":{"type":"number","minimum":1e3},"minItems":1,"maxItems":4}""",
+        """{"type":"array","items":{"type":"integer","multipleOf":7},"minItems":3,"maxItems":9}""",
+        """{"type":"array","items":{"type":"number","multipleOf":0.25,"minimum":-3.1,"exclusiveMaximum":120},"minItems":3,"maxItems":9}""",
+        """{"type":"array","items":{"type":"integer","multipleOf":97,"minimum":-2500,"maximum":10000},"minItems":1,"maxItems":4}""",
         """{"type":"object"}""",
         """{"type":"object","properties":{},"additionalProperties":false}""",
         """{"enum":[1,2,"three"],"type":["integer"]}""",
@@ -78,7 +81,7 @@ public sealed class JsonConstraintTests
         {
             0 => new JsonObject { ["type"] = "string" },
             1 => new JsonObject { ["type"] = new JsonArray("integer", "boolean") },
-            2 => new JsonObject { ["type"] = "number", ["minimum"] = random.Next(-30, 5), ["maximum"] = random.Next(5, 2000) / 8.0 },
+            2 => new JsonObject { ["type"] = "number", ["minimum"] = random.Next(-30, 5), ["maximum"] = random.Next(5, 2000) / 8.0, ["multipleOf"] = depth % 2 == 0 ? 0.125 : 1e-9 },
             3 => new JsonObject { ["enum"] = new JsonArray("a", "ab", 1, 12, null, true) },
             4 => new JsonObject { ["type"] = "string", ["pattern"] = "^(ab|[0-9]{1,3})*$" },
             5 => depth == 3 ? new JsonObject { ["type"] = "boolean" } : new JsonObject { ["$ref"] = "#/$defs/r" },
@@ -172,6 +175,12 @@ public sealed class JsonConstraintTests
         { """{"type":"integer","exclusiveMinimum":99,"exclusiveMaximum":1001}""", ["100", "999", "1000"], ["99", "1001", "10", "9999"] },
         { """{"type":"number","minimum":0.5,"maximum":2.25}""", ["0.5", "0.50", "1", "1.999", "2", "2.25", "2.2", "2.2500"], ["0", "0.4", "0.49", "2.26", "2.251", "3", "-1"] },
         { """{"type":"number","exclusiveMinimum":-1.5,"exclusiveMaximum":0}""", ["-1.4", "-1", "-0.001", "-1.49999"], ["-1.5", "-1.50", "0", "-0", "-2", "1"] },
+        { """{"type":"integer","multipleOf":3}""", ["0", "3", "-9", "12", "999999999999999999", "-111"], ["1", "-1", "10", "3.0", "03", "-0"] },
+        { """{"type":"integer","multipleOf":2.5}""", ["0", "5", "-10", "1234567890"], ["1", "2", "12", "2.5"] },
+        { """{"type":"integer","multipleOf":12,"minimum":-20,"exclusiveMaximum":120}""", ["-12", "0", "12", "96", "108"], ["-24", "120", "6", "24.0"] },
+        { """{"type":"number","multipleOf":0.01,"minimum":-0.05,"maximum":12.5}""", ["0.00", "-0.05", "-0.01", "3.14", "12.50", "10.00"], ["-0.06", "12.51", "0.001", "01.00", "-0.00"] },
+        { """{"type":"number","multipleOf":0.75}""", ["0.00", "0.75", "-1.50", "3.00", "750.00"], ["0.25", "1.00", "-0.70"] },
+        { """{"type":"number","multipleOf":250,"exclusiveMinimum":250}""", ["500", "750", "1000", "12250"], ["250", "0", "-250", "600"] },
         { """{"type":"string","minLength":1,"maxLength":2}""", ["\"a\"", "\"é€\"", "\"\\n😀\"", "\"\\ud83d\\ude00x\""], ["\"\"", "\"abc\""] },
         { """{"type":"string","pattern":"b+"}""", ["\"b\"", "\"abba\"", "\"\\\"b\\\\\""], ["\"\"", "\"aaa\""] },
         { """{"type":"array","items":{"enum":["x",null]},"minItems":1,"maxItems":2}""", ["[\"x\"]", "[null, \"x\"]", "[\n  null\n]"], ["[]", "[null,null,null]", "[\"y\"]", "[null,]"] },
@@ -190,7 +199,10 @@ public sealed class JsonConstraintTests
     [Theory]
     [InlineData("""{"type":"object","properties":{"a":{"type":"string","contentEncoding":"base64"}}}""", "\"contentEncoding\" at #/properties/a/contentEncoding")]
     [InlineData("""{"oneOf":[{"type":"string"}]}""", "\"oneOf\" at #/oneOf")]
-    [InlineData("""{"type":"array","items":{"type":"integer","multipleOf":3}}""", "\"multipleOf\" at #/items/multipleOf")]
+    [InlineData("""{"type":"array","items":{"type":"integer","multipleOf":0}}""", "#/items/multipleOf is 0")]
+    [InlineData("""{"type":"integer","multipleOf":99991}""", "#/multipleOf is 99991")]
+    [InlineData("""{"type":"integer","multipleOf":7,"minimum":8,"maximum":13}""", "no document satisfies it")]
+    [InlineData("""{"type":"array","items":{},"uniqueItems":true}""", "\"uniqueItems\" at #/uniqueItems")]
     [InlineData("""{"type":"object","additionalProperties":{"type":"string"}}""", "#/additionalProperties is")]
     [InlineData("""{"type":"object","patternProperties":{}}""", "\"patternProperties\" at #/patternProperties")]
     [InlineData("""{"type":"object","properties":{"a/b":{"not":{}}}}""", "\"not\" at #/properties/a~1b/not")]

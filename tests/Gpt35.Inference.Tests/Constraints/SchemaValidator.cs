@@ -29,6 +29,7 @@ internal static class SchemaValidator
             "additionalProperties" => value is not JsonObject members || members.All(member => schema["properties"]?.AsObject().ContainsKey(member.Key) == true),
             "minItems" => value is not JsonArray few || few.Count >= argument!.GetValue<int>(),
             "maxItems" => value is not JsonArray many || many.Count <= argument!.GetValue<int>(),
+            "multipleOf" => !IsNumber(value) || Number(value) % Number(argument) == 0,
             "minimum" => !IsNumber(value) || Number(value) >= Number(argument),
             "maximum" => !IsNumber(value) || Number(value) <= Number(argument),
             "exclusiveMinimum" => !IsNumber(value) || Number(value) > Number(argument),

@@ -1,4 +1,6 @@
 using Gpt35.Inference.Scheduling;
+using Gpt35.Kernels;
+using Gpt35.Model;
 
 namespace Gpt35.Inference.Tests.Scheduling;
 
@@ -7,6 +9,32 @@ namespace Gpt35.Inference.Tests.Scheduling;
 [CollectionDefinition(nameof(SchedulerMemoryTests), DisableParallelization = true)]
 public sealed class SchedulerMemoryTests
 {
+    /// <summary>Of all threads: those of the pool too, and whatever they share.</summary>
+    [Theory]
+    [InlineData(WeightPrecision.F32, KvPrecision.F32)]
+    [InlineData(WeightPrecision.F32, KvPrecision.Int8)]
+    [InlineData(WeightPrecision.F32, KvPrecision.BF16)]
+    [InlineData(WeightPrecision.BF16, KvPrecision.F32)]
+    [InlineData(WeightPrecision.Int8, KvPrecision.F32)]
+    [InlineData(WeightPrecision.Int4, KvPrecision.F32)]
+    public void No_thread_allocates_anything_for_a_decoded_token(WeightPrecision precision, KvPrecision cache)
+    {
+        using var pool = new WorkerPool(2);
+        using var model = Decoder.CreateRandom(new ModelConfig { VocabSize = 160, HiddenSize = 64, NumHiddenLayers = 2, NumAttentionHeads = 4, MaxPositionEmbeddings = 512 }, precision, seed: 3, pool);
+        using var scheduler = new Scheduler(model, new EngineOptions { MaxSequences = 8, CachePrecision = cache }, null, 400);
+        var options = new SamplingOptions { MaxTokens = 400, Seed = 1, TopP = 0.9, MinP = 0.001, PresencePenalty = 0.1, FrequencyPenalty = 0.1, TopLogProbs = 3 };
+        for (var i = 0; i < 8; i++) scheduler.Submit(new GenerationRequest([1 + i, 2, 3], options, i), 10);
+        for (var i = 0; i < 100; i++) scheduler.Step();
+        // What a token allocates shows in every round; what the runtime does once in a while (compiling a method again) in one of them.
+        Assert.Equal(0, Enumerable.Range(0, 12).Min(_ =>
+        {
+            var before = GC.GetTotalAllocatedBytes(precise: true);
+            for (var i = 0; i < 20; i++) scheduler.Step();
+            return GC.GetTotalAllocatedBytes(precise: true) - before;
+        }));
+        Assert.Equal(8, scheduler.Status.Running);
+    }
+
     [Fact]
     public void Ten_thousand_requests_leave_no_memory_behind()
     {
