@@ -17,14 +17,16 @@ public sealed unsafe partial class Decoder
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
     private TokenBatch? lastBatch;
+    private bool lastLost;                               // its activations were overwritten by a step of generation
     private ForwardRequest lastRequest;
 
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
         ForwardCheck.Require(Config, batch, what);
         if (what.ForBackward) RequireAllWeights();
+        using var pass = BeginCall(what.ForBackward);
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
-        lastBatch = what.ForBackward ? batch : null;
+        (lastBatch, lastLost) = (what.ForBackward ? batch : null, false);
         lastRequest = what;
 
         var x = Embed(batch, what);
@@ -144,7 +146,7 @@ public sealed unsafe partial class Decoder
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
         if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
         else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
-        adapter?.Forward(pool, layer, site, from, to);
+        adapter?.Forward(pool, layer, site, from, to, lowRank);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
     }
 
