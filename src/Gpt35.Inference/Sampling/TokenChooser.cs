@@ -12,6 +12,7 @@ namespace Gpt35.Inference;
 /// </summary>
 internal sealed class TokenChooser
 {
+    private const int FirstRoom = 64;                   // tokens that report and penalties have room for before they grow
     private readonly SamplingOptions options;
     private readonly SamplerMemory memory;
     private readonly Sampler sampler;
@@ -39,7 +40,7 @@ internal sealed class TokenChooser
         sampler = new Sampler(options, memory);
         stopTokens = [.. options.StopTokens];
         biases = [.. options.LogitBias.Select(bias => (bias.Key, (float)bias.Value))];
-        if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0) counts = [];
+        if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0) counts = new Dictionary<int, int>(Math.Min(room, FirstRoom));
         if (options.StopStrings.Count > 0) stops = new StopStrings(options.StopStrings);
         cursor = options.Constraint?.Start();
         alternativeCount = Math.Min(options.TopLogProbs ?? 0, memory.VocabSize);
@@ -85,7 +86,7 @@ internal sealed class TokenChooser
         }
         if (options.TopLogProbs is not null && position == modelLogProbs.Length)
         {
-            var more = Math.Min(room, Math.Max(16, 2 * position));
+            var more = Math.Min(room, Math.Max(FirstRoom, 2 * position));
             Array.Resize(ref modelLogProbs, more);
             Array.Resize(ref alternatives, checked(more * alternativeCount));
         }
