@@ -59,15 +59,7 @@ internal static class RolloutRounds
         public OurSampler(RolloutRound round)
         {
             this.round = round;
-            var shape = RolloutBenchmarks.Shape;
-            policy = Decoder.Create(new ModelConfig
-            {
-                VocabSize = shape.Vocabulary,
-                HiddenSize = shape.Width,
-                NumHiddenLayers = shape.Layers,
-                NumAttentionHeads = shape.Heads,
-                MaxPositionEmbeddings = shape.Context,
-            }, seed: 1, pool);
+            policy = Decoder.Create(RolloutBenchmarks.Shape.Config, seed: 1, pool);
             engine = new InferenceEngine(policy, GenerationBatch);
             options = new SamplingOptions { MaxTokens = round.MaxTokens, StopTokens = [.. Enumerable.Range(0, round.StopTokens)] };
         }

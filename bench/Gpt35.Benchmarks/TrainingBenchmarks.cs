@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gpt35.Model;
 
 namespace Gpt35.Benchmarks;
 
@@ -8,6 +9,8 @@ internal sealed record TrainingShape(int Layers, int Width, int Heads, int Conte
     public static IReadOnlyList<TrainingShape> All { get; } = [new(4, 128, 4, 128, 32, 1024), new(6, 384, 6, 256, 16, 4096), new(12, 768, 12, 256, 4, 50257)];
 
     public int Tokens => Sequences * Context;
+
+    public ModelConfig Config => new() { VocabSize = Vocabulary, HiddenSize = Width, NumHiddenLayers = Layers, NumAttentionHeads = Heads, MaxPositionEmbeddings = Context };
 
     public static TrainingShape Parse(string text) => All.Append(LlmcBenchmark.Shape).Single(shape => shape.ToString() == text);
 

@@ -53,14 +53,7 @@ internal static class TrainingSteps
 
         public OurTrainer(TrainingShape shape)
         {
-            model = Decoder.Create(new ModelConfig
-            {
-                VocabSize = shape.Vocabulary,
-                HiddenSize = shape.Width,
-                NumHiddenLayers = shape.Layers,
-                NumAttentionHeads = shape.Heads,
-                MaxPositionEmbeddings = shape.Context,
-            }, seed: 1, pool);
+            model = Decoder.Create(shape.Config, seed: 1, pool);
             optimizer = new Optimizer(model.Parameters, new OptimizerOptions { Lr = LearningRate, Beta1 = Beta1, Beta2 = Beta2, WeightDecay = WeightDecay, Clip = Clip }, pool);
             var ids = Ids(shape);
             int[] At(int shift) => [.. Enumerable.Range(0, shape.Tokens).Select(i => (int)ids[i / shape.Context * (shape.Context + 1) + i % shape.Context + shift])];

@@ -15,7 +15,7 @@ public sealed record EngineOptions
     /// </summary>
     public int TokensPerStep { get; init; } = 512;
 
-    /// <summary>Tokens for whose keys and values there is memory; null: as many as the sequences can need, in at most a quarter of the free memory.</summary>
+    /// <summary>Tokens for whose keys and values there is memory; null: as many as the sequences can need, in at most a quarter of the memory that the process may take (with the draft model's cache), and at least the model's context.</summary>
     public int? CacheTokens { get; init; }
 
     /// <summary>How keys and values are held; fewer bits change what is generated a little, and always alike.</summary>

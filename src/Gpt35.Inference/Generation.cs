@@ -20,11 +20,11 @@ public sealed class Generation
     private readonly Signal changed = new();
     private readonly Scheduler scheduler;
     private readonly Completion?[] completions;
-    private int unfinished;
+    private int unfinished, reading;
 
-    internal Generation(Scheduler scheduler, GenerationRequest request)
+    internal Generation(Scheduler scheduler, GenerationRequest request, IDisposable hold)
     {
-        (this.scheduler, Request, unfinished) = (scheduler, request, request.Samples);
+        (this.scheduler, Request, Hold, unfinished) = (scheduler, request, hold, request.Samples);
         completions = new Completion?[request.Samples];
         Samples = new Sample[request.Samples];
     }
@@ -40,25 +40,41 @@ public sealed class Generation
     /// <summary>The samples; those behind the first come when the prompt has been read.</summary>
     internal Sample?[] Samples { get; }
 
+    /// <summary>Keeps weights and adapter as they are until nothing of it is left to compute.</summary>
+    internal IDisposable Hold { get; }
+
+    /// <summary>Samples that have begun and of which something may yet be computed.</summary>
+    internal int OpenSamples { get; set; }
+
     /// <summary>Stops it: what it holds is free again at once, or with the end of the step under way. Harmless when it has ended.</summary>
     public void Cancel() => scheduler.Cancel(this);
 
-    /// <summary>The tokens as they come, of several completions mixed. One enumeration; one that ends early does not stop the request.</summary>
+    /// <summary>The tokens as they come, of several completions mixed. One enumeration at a time; one that ends early does not stop the request, and the next begins with the first token.</summary>
+    /// <exception cref="InvalidOperationException">Another enumeration is under way.</exception>
     /// <exception cref="OperationCanceledException">The request or the enumeration was cancelled.</exception>
     /// <exception cref="InvalidDataException">The model's logits are no numbers.</exception>
     public async IAsyncEnumerable<GeneratedToken> TokensAsync([EnumeratorCancellation] CancellationToken cancel = default)
     {
-        await using var registration = cancel.Register(changed.Set).ConfigureAwait(false);
-        var reader = new Reader(this);
-        while (true)
+        if (Interlocked.Exchange(ref reading, 1) != 0)
+            throw new InvalidOperationException("The tokens of a request are being enumerated already; expected one reader at a time. Let one read and pass them on.");
+        try
         {
-            var ended = whole.Task.IsCompleted;             // before looking, so that the last tokens are not missed
-            while (reader.TryRead(out var token)) yield return token;
-            cancel.ThrowIfCancellationRequested();
-            if (ended) break;
-            await changed.WaitAsync().ConfigureAwait(false);
+            await using var registration = cancel.Register(changed.Set).ConfigureAwait(false);
+            var reader = new Reader(this);
+            while (true)
+            {
+                var ended = whole.Task.IsCompleted;             // before looking, so that the last tokens are not missed
+                while (reader.TryRead(out var token)) yield return token;
+                cancel.ThrowIfCancellationRequested();
+                if (ended) break;
+                await changed.WaitAsync().ConfigureAwait(false);
+            }
+            await whole.Task.ConfigureAwait(false);
         }
-        await whole.Task.ConfigureAwait(false);
+        finally
+        {
+            Volatile.Write(ref reading, 0);
+        }
     }
 
     /// <summary>Reads the tokens that are there, in the order of the samples.</summary>
@@ -106,7 +122,7 @@ public sealed class Generation
     internal void Fail(Exception exception)
     {
         if (exception is OperationCanceledException) whole.TrySetCanceled();
-        else whole.TrySetException(exception);
+        else if (whole.TrySetException(exception)) _ = whole.Task.Exception;      // looked at: whoever reads the tokens instead, or has left, owes nobody an answer
         changed.Set();
     }
 

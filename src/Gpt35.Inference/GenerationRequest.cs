@@ -12,8 +12,8 @@ public sealed record GenerationRequest(int[] Prompt, SamplingOptions Options, in
     public int Samples { get; init; } = 1;
 
     /// <summary>
-    /// What the model is adapted with for this request; null: nothing. It must live until the request has ended, and no other engine may use it meanwhile. One that
-    /// changes between requests must have <see cref="InferenceEngine.ForgetPrefixes"/> called.
+    /// What the model is adapted with for this request; null: nothing. A request that is under way ends with it, also where its owner disposes of it meanwhile; to train it meanwhile is
+    /// refused. Any number of engines may use one.
     /// </summary>
     public LoraAdapter? Adapter { get; init; }
 

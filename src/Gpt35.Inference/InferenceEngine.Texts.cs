@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Gpt35.Inference.Scheduling;
+using Gpt35.Model;
 
 namespace Gpt35.Inference;
 
@@ -15,15 +16,19 @@ public sealed partial class InferenceEngine
     /// <param name="texts">Ids of each text.</param>
     /// <param name="pooling">How the tokens' vectors become one.</param>
     /// <param name="normalize">Scale each to length 1, so that the dot product of two is the cosine of their angle.</param>
+    /// <param name="adapter">What the model is adapted with; null: nothing.</param>
     /// <param name="cancel">Stops between passes.</param>
-    /// <exception cref="ArgumentException">A text is empty, holds an id outside the vocabulary, or is longer than the context.</exception>
+    /// <exception cref="ArgumentException">A text is empty, holds an id outside the vocabulary, or is longer than the context; or the adapter does not fit the model.</exception>
     /// <exception cref="InvalidDataException">The model's states are no numbers.</exception>
-    public float[][] Embed(IReadOnlyList<int[]> texts, Pooling pooling = Pooling.Mean, bool normalize = true, CancellationToken cancel = default)
+    /// <exception cref="ObjectDisposedException">The engine, the model or the adapter was disposed of.</exception>
+    public float[][] Embed(IReadOnlyList<int[]> texts, Pooling pooling = Pooling.Mean, bool normalize = true, LoraAdapter? adapter = null, CancellationToken cancel = default)
     {
+        ObjectDisposedException.ThrowIf(disposed, this);
         for (var i = 0; i < texts.Count; i++) RequireReadable(texts[i], i, nameof(texts));
+        using var hold = model.Hold(adapter);
         var sums = new double[texts.Count][];
-        var reader = new WholeTexts(model, oneStep, options, options.TokensPerStep);
-        reader.ReadStates([.. texts.Select(text => new WholeText(text, pooling == Pooling.Mean ? 0 : text.Length - 1, null))], Add, cancel);
+        var reader = new WholeTexts(model, TakeTurn, options, options.TokensPerStep);
+        reader.ReadStates([.. texts.Select(text => new WholeText(text, pooling == Pooling.Mean ? 0 : text.Length - 1, adapter))], Add, cancel);
         return [.. sums.Select((sum, i) => Vector(sum, i, pooling == Pooling.Mean ? texts[i].Length : 1, normalize))];
 
         void Add(int text, int token, ReadOnlySpan<float> state)
@@ -39,23 +44,38 @@ public sealed partial class InferenceEngine
     /// </summary>
     /// <exception cref="ArgumentException">A text is empty, holds an id outside the vocabulary, or is longer than the context; a number is out of range; or an adapter does not fit the model.</exception>
     /// <exception cref="InvalidDataException">The model's logits are no numbers.</exception>
+    /// <exception cref="ObjectDisposedException">The engine, the model or an adapter was disposed of.</exception>
     public TokenLogProbs[] Score(IReadOnlyList<ScoringRequest> requests, CancellationToken cancel = default)
     {
+        ObjectDisposedException.ThrowIf(disposed, this);
         if (Config.NumScalars > 0) throw new InvalidOperationException("A model with a scalar head has no probabilities of tokens.");
         for (var i = 0; i < requests.Count; i++)
         {
             var (text, first, top) = (requests[i].Text, requests[i].First, requests[i].TopLogProbs);
             RequireReadable(text, i, nameof(requests));
             if (first < 1 || first > text.Length) throw new ArgumentException($"Text {i} is to be scored from token {first} on; expected 1 to its length, {text.Length}.", nameof(requests));
-            if (requests[i].Adapter is { } adapter) model.RequireAdapter(adapter);
             if (top is < 0 or > SamplingOptions.MostTopLogProbs)
                 throw new ArgumentException($"The most likely tokens to report are {top}; expected 0 to {SamplingOptions.MostTopLogProbs}.", nameof(requests));
         }
+        var holds = new List<IDisposable>();
+        try
+        {
+            foreach (var adapter in requests.Select(request => request.Adapter).Distinct()) holds.Add(model.Hold(adapter));
+            return ScoreHeld(requests, cancel);
+        }
+        finally
+        {
+            foreach (var hold in holds) hold.Dispose();
+        }
+    }
+
+    private TokenLogProbs[] ScoreHeld(IReadOnlyList<ScoringRequest> requests, CancellationToken cancel)
+    {
         var found = requests.Select(request => new TokenLogProbs(new float[request.Text.Length - request.First], new TokenLogProb[request.Text.Length - request.First][])).ToArray();
         var sampler = new Sampler(new SamplingOptions(), Config.VocabSize);
         var budget = Math.Min(options.TokensPerStep, Math.Max(1, MostLogitFloats / Config.VocabSize));
         // What follows the last token is not wanted: it is not even read.
-        new WholeTexts(model, oneStep, options, budget).ReadLogits(
+        new WholeTexts(model, TakeTurn, options, budget).ReadLogits(
             [.. requests.Select(request => new WholeText(request.Text.AsMemory(..^1), request.First - 1, request.Adapter))], Add, cancel);
         return found;
 

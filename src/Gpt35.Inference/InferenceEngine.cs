@@ -10,7 +10,8 @@ namespace Gpt35.Inference;
 /// Generates from a decoder, many requests at once: <see cref="Submit"/> and <see cref="StreamAsync"/> for a server, where requests come and go while others
 /// run; <see cref="Generate(IReadOnlyList{GenerationRequest}, CancellationToken)"/> for a set of prompts on the calling thread. A completion has the same bits alone and in any company, whatever
 /// <see cref="EngineOptions"/> say. A prompt and its completion together never exceed the model's context; a completion that reaches its end finishes with
-/// <see cref="FinishReason.Length"/>. For any number of threads; but nobody else may use the decoder meanwhile.
+/// <see cref="FinishReason.Length"/>. For any number of threads. Passes of others over the decoder (scoring, another engine) take turns with the engine's; as long as a request is under way, a
+/// training pass over the decoder and a change of its weights are refused, and between requests both are welcome: what was remembered of the old weights is forgotten.
 /// </summary>
 public sealed partial class InferenceEngine : IDisposable
 {
@@ -27,7 +28,7 @@ public sealed partial class InferenceEngine : IDisposable
     private Thread? driver;
     private bool disposed;
 
-    /// <summary>An engine for sets of prompts. Nothing is remembered from one set to the next, so the weights may change between them.</summary>
+    /// <summary>An engine for sets of prompts, from one of which to the next nothing is remembered.</summary>
     /// <param name="model">The decoder.</param>
     /// <param name="maxBatch">Most completions under way together.</param>
     /// <param name="tokenizer">The model's; needed for stop strings and for texts.</param>
@@ -67,8 +68,11 @@ public sealed partial class InferenceEngine : IDisposable
 
     /// <summary>The completions of all requests, in order; of one with several samples, one after the other. Each is what it would be without the others.</summary>
     /// <exception cref="ArgumentException">A prompt is empty, holds an id outside the vocabulary or leaves no room in the context; an option is out of range; or an adapter does not fit the model.</exception>
+    /// <exception cref="ObjectDisposedException">The engine, the model or an adapter was disposed of.</exception>
     public Completion[] Generate(IReadOnlyList<GenerationRequest> requests, CancellationToken cancel = default)
     {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        requests = [.. requests.Select(Copy)];
         for (var i = 0; i < requests.Count; i++) RequireUsable(requests[i], i);
         if (requests.Count == 0) return [];
         return WithScheduler(requests, scheduler =>
@@ -90,13 +94,15 @@ public sealed partial class InferenceEngine : IDisposable
     /// <summary>Takes up a request, which is computed on a thread of the engine.</summary>
     /// <exception cref="ArgumentException">The prompt is empty, holds an id outside the vocabulary or leaves no room in the context or the cache; an option is out of range; or the adapter does not fit the model.</exception>
     /// <exception cref="QueueFullException">As many requests wait as may.</exception>
+    /// <exception cref="ObjectDisposedException">The engine, the model or the adapter was disposed of.</exception>
     public Generation Submit(GenerationRequest request)
     {
+        request = Copy(request);
         RequireUsable(request, 0);
         lock (oneLife)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
-            lasting ??= new Scheduler(model, options, tokenizer, DefaultBlocks());
+            lasting ??= new Scheduler(model, options, tokenizer, BlocksFor(options.MaxSequences, model.Config.MaxPositionEmbeddings));
             if (driver is null)
             {
                 driver = new Thread(DriveAlways) { IsBackground = true, Name = "Inference engine" };
@@ -108,12 +114,16 @@ public sealed partial class InferenceEngine : IDisposable
         return generation;
     }
 
-    /// <summary>The tokens of a request, which is taken up at once, as they come. Cancelling, or leaving the enumeration, stops it.</summary>
+    /// <summary>The tokens of a request, which is taken up at once, as they come. Cancelling, or leaving the enumeration, stops it; so does cancelling before there is one.</summary>
     /// <exception cref="ArgumentException">As <see cref="Submit"/>.</exception>
     /// <exception cref="QueueFullException">As <see cref="Submit"/>.</exception>
     public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationRequest request, CancellationToken cancel = default)
     {
+        cancel.ThrowIfCancellationRequested();
         var generation = Submit(request);
+        var registration = cancel.UnsafeRegister(static stopped => ((Generation)stopped!).Cancel(), generation);
+        generation.Completions.ContinueWith(static (_, ended) => ((CancellationTokenRegistration)ended!).Unregister(), registration,
+            CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return Tokens(cancel);
 
         async IAsyncEnumerable<GeneratedToken> Tokens([EnumeratorCancellation] CancellationToken either)
@@ -134,15 +144,23 @@ public sealed partial class InferenceEngine : IDisposable
     /// <exception cref="QueueFullException">As <see cref="Submit"/>.</exception>
     public async Task<Completion[]> CompleteAsync(GenerationRequest request, CancellationToken cancel = default)
     {
+        cancel.ThrowIfCancellationRequested();
         var generation = Submit(request);
         await using var registration = cancel.Register(generation.Cancel).ConfigureAwait(false);
-        return await generation.Completions.ConfigureAwait(false);
+        try
+        {
+            return await generation.Completions.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancel);       // says whose wish it was
+        }
     }
 
-    /// <summary>Forgets all beginnings of prompts; to be called when the weights or an adapter have changed.</summary>
+    /// <summary>Forgets all beginnings of prompts; to be called when numbers of the weights or of an adapter have been written over outside of <see cref="ParameterSet.BeginChange"/>.</summary>
     public void ForgetPrefixes() => lasting?.ForgetPrefixes();
 
-    /// <summary>Stops all requests and the thread.</summary>
+    /// <summary>Stops all requests and the thread. When it returns, nothing computes with the model on the engine's behalf; embeddings and scores that others have asked for end as cancelled.</summary>
     public void Dispose()
     {
         lock (oneLife)
@@ -154,6 +172,28 @@ public sealed partial class InferenceEngine : IDisposable
         driver?.Join();
         using (oneStep.Take()) lasting?.Dispose();          // a set of prompts may be taking a step on another thread
     }
+
+    /// <summary>The turn of a thread that computes on behalf of its caller.</summary>
+    /// <exception cref="OperationCanceledException">The engine was disposed of meanwhile.</exception>
+    private Turns.Turn TakeTurn()
+    {
+        var turn = oneStep.Take();
+        if (!Volatile.Read(ref disposed)) return turn;
+        turn.Dispose();
+        throw new OperationCanceledException("The engine was disposed of.");
+    }
+
+    /// <summary>The request as it is now: what its caller writes into arrays and lists later changes nothing.</summary>
+    private static GenerationRequest Copy(GenerationRequest request) => request with
+    {
+        Prompt = [.. request.Prompt],
+        Options = request.Options with
+        {
+            LogitBias = request.Options.LogitBias.Count == 0 ? request.Options.LogitBias : new Dictionary<int, double>(request.Options.LogitBias),
+            StopTokens = [.. request.Options.StopTokens],
+            StopStrings = [.. request.Options.StopStrings],
+        },
+    };
 
     /// <summary>Whatever is wrong with a request is told here: in the step it would end all others too.</summary>
     private void RequireUsable(GenerationRequest request, int index)
@@ -167,7 +207,7 @@ public sealed partial class InferenceEngine : IDisposable
         if (lasting is { } scheduler) return use(scheduler);
         var sequences = Math.Min(options.MaxSequences, requests.Sum(request => request.Samples));
         var longest = requests.Max(request => request.Prompt.Length + RoomFor(model.Config, request.Prompt, request.Options));
-        using var own = new Scheduler(model, options, tokenizer, options.CacheTokens is { } tokens ? KvCache.BlocksOf(tokens) : checked(sequences * KvCache.BlocksOf(longest)));
+        using var own = new Scheduler(model, options, tokenizer, BlocksFor(sequences, longest));
         return use(own);
     }
 
@@ -177,7 +217,7 @@ public sealed partial class InferenceEngine : IDisposable
         while (!generation.Completions.IsCompleted)
         {
             cancel.ThrowIfCancellationRequested();
-            using (oneStep.Take()) scheduler.Step();
+            using (TakeTurn()) scheduler.Step();
         }
     }
 
@@ -201,14 +241,26 @@ public sealed partial class InferenceEngine : IDisposable
         }
     }
 
-    private int DefaultBlocks()
+    /// <summary>
+    /// Blocks of the cache: those that were asked for; else as many as so many texts of that length can need, within a quarter of the memory that the process may take, the draft model's cache included; but
+    /// at least as many as one text of that length needs.
+    /// </summary>
+    internal int BlocksFor(int sequences, int longest)
     {
         if (options.CacheTokens is { } tokens) return KvCache.BlocksOf(tokens);
-        var context = KvCache.BlocksOf(model.Config.MaxPositionEmbeddings);
-        var blockBytes = MemoryUse.OfCache(model.Config, 1, KvCache.BlockTokens, options.CachePrecision);
-        var affordable = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / blockBytes;
-        return (int)Math.Max(context, Math.Min((long)options.MaxSequences * context, Math.Min(affordable, int.MaxValue / KvCache.BlockTokens)));
+        var (budget, blockBytes) = (MemoryBudget, MemoryUse.OfCache(model.Config, 1, KvCache.BlockTokens, options.CachePrecision));
+        if (options.Draft is { } draft)
+        {
+            var draftBytes = MemoryUse.OfCache(draft.Decoder.Config, 1, KvCache.BlockTokens, options.CachePrecision);
+            if (draft.CacheTokens is { } own) budget -= KvCache.BlocksOf(own) * draftBytes;
+            else blockBytes += draftBytes;                          // it has as many blocks
+        }
+        var one = KvCache.BlocksOf(longest);
+        return (int)Math.Max(one, Math.Min((long)sequences * one, Math.Min(budget / blockBytes, Array.MaxLength / KvCache.BlockTokens)));
     }
+
+    /// <summary>What the caches of keys and values may take, in bytes.</summary>
+    internal long MemoryBudget { private get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
 
     /// <summary>
     /// The random number in [0, 1) that chooses token <paramref name="position"/> of a completion, a function of its arguments alone.

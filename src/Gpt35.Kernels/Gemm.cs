@@ -10,7 +10,8 @@ namespace Gpt35.Kernels;
 /// <remarks>
 /// B is packed into panels of two vectors width, A is read in place; a tile of C stays in registers while k runs through a
 /// block (Goto and van de Geijn 2008, without packing A, which a tile reads once per group of panels). Few rows of A read a row-major B in
-/// place; of a transposed one each thread packs some panels and uses them at once, while they are in its cache.
+/// place, and one row reads it row by row; a transposed one is transposed in registers (<see cref="FewRows"/>) or, without AVX-512, packed by each thread in panels that are used at once, while they
+/// are in its cache.
 /// </remarks>
 public static unsafe class Gemm
 {
@@ -67,6 +68,8 @@ public static unsafe class Gemm
         where W : struct, ILanes<V> where V : unmanaged
     {
         int width = 2 * W.Count, panels = Simd.Pieces(c.ColumnCount, width), depth = a.ColumnCount;
+        var starts = accumulate ? Start.Target : bias != null ? new Start(bias, 0, 1) : Start.Zero;
+        if (a.RowCount < RowsWorthPacking && FewRows.TryMultiply<W, V>(pool, a, b, c, starts, (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread)) return;
         if (a.RowCount < RowsWorthPacking && b.ColumnStride != 1)
         {
             var single = (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread;

@@ -9,6 +9,10 @@ public sealed unsafe partial class Decoder
 
     public void Backward(in TokenGradients gradients)
     {
+        using var pass = BeginCall();
+        if (lastLost)
+            throw new InvalidOperationException("Backward comes too late: an InferenceEngine over this model (or another caller of Extend) has taken a step since Forward and overwritten what Backward needs. "
+                + "Let an engine's requests end before a training step begins, or train a copy (Decoder.Merge makes one).");
         if (lastBatch is not { } batch)
             throw new InvalidOperationException("Backward needs a Forward with ForBackward before it, and only once.");
         if (!gradients.Entropy.IsEmpty && !lastRequest.Entropy)
@@ -102,7 +106,7 @@ public sealed unsafe partial class Decoder
             if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
         }
         Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
-        adapter?.Backward(pool, layer, site, from, dyMatrix, dxMatrix);
+        adapter?.Backward(pool, layer, site, from, dyMatrix, dxMatrix, lowRank, lowRankGradient);
     }
 
     /// <summary>The gradient that enters a residual branch: dx itself, or its copy under the branch's dropout mask.</summary>

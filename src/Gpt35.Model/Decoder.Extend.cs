@@ -14,11 +14,14 @@ public sealed unsafe partial class Decoder
     /// <param name="logits">Receives (R, V), row-major; empty: not wanted.</param>
     /// <param name="states">Receives the final norm's outputs, (R, D), row-major; empty: not wanted.</param>
     /// <exception cref="ArgumentException">The batch is empty, an output has not the right length, an id is outside the vocabulary or a place outside the model's positions, or an adapter does not fit the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model or an adapter was disposed of.</exception>
     public void Extend(KvCache cache, ExtendBatch batch, Span<float> logits, Span<float> states = default)
     {
         CheckExtend(cache, batch, logits, states);
+        using var adapters = new AdapterScope(batch.IsAdapted ? batch.Adapters : default);
+        using var pass = BeginPass();
         int t = batch.TokenCount, r = batch.OutputCount, d = Config.HiddenSize;
-        lastBatch = null;
+        if (lastBatch is not null) (lastBatch, lastLost) = (null, true);
         var x = embedded.Reserve((long)t * d);
         for (var row = 0; row < t; row++) EmbedRow(batch.Tokens[row], batch.Positions[row], x + (long)row * d);
 

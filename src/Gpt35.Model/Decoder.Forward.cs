@@ -17,14 +17,16 @@ public sealed unsafe partial class Decoder
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
     private TokenBatch? lastBatch;
+    private bool lastLost;                               // its activations were overwritten by a step of generation
     private ForwardRequest lastRequest;
 
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
         ForwardCheck.Require(Config, batch, what);
         if (what.ForBackward) RequireAllWeights();
+        using var pass = BeginCall(what.ForBackward);
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
-        lastBatch = what.ForBackward ? batch : null;
+        (lastBatch, lastLost) = (what.ForBackward ? batch : null, false);
         lastRequest = what;
 
         var x = Embed(batch, what);
@@ -148,7 +150,7 @@ public sealed unsafe partial class Decoder
             reduced.After(layer, site).Foresee(pool, tokens);
         }
         else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
-        adapter?.Forward(pool, layer, site, from, to);
+        adapter?.Forward(pool, layer, site, from, to, lowRank);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
     }
 

@@ -6,6 +6,7 @@ public sealed unsafe partial class Decoder
 {
     private readonly LoraAdapter? adapter;
     private readonly GrowingBuffer frozenNorm = new();   // (D) receives the gradients of frozen norms, which nobody reads
+    private readonly GrowingBuffer lowRank = new(), lowRankGradient = new();    // (T, r) x·Aᵀ of an adapter, and its gradient
 
     /// <summary>The adapter over a frozen base; null: every weight is trained.</summary>
     public LoraAdapter? Adapter => adapter;
@@ -58,7 +59,7 @@ public sealed unsafe partial class Decoder
             for (end = b + 1; end < batch.SequenceCount && batch.Adapters[end] == shared;) end++;
             if (shared is null) continue;
             int first = batch.Starts[b], rows = batch.Starts[end] - first;
-            shared.Forward(pool, layer, site, x.Rows(first, rows), y.Rows(first, rows));
+            shared.Forward(pool, layer, site, x.Rows(first, rows), y.Rows(first, rows), lowRank);
         }
     }
 
@@ -67,12 +68,17 @@ public sealed unsafe partial class Decoder
     /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
     public void RequireAdapter(LoraAdapter other)
     {
+        RequireFit(other);
+        ObjectDisposedException.ThrowIf(other.IsDisposed, other);
+    }
+
+    private void RequireFit(LoraAdapter other)
+    {
         if (adapter is not null)
             throw new ArgumentException("A sequence brings an adapter, and the model is adapted itself. Extend the base, or make a whole model of it with Merge.");
         if (other.Config.NumScalars > 0)
             throw new ArgumentException($"The adapter{other.OverBase} has a scalar head: it gives scores, not text. Sequences take adapters of language models.");
         if (other.MisfitOf(BaseShape) is { } misfit) throw new ArgumentException(misfit);
-        ObjectDisposedException.ThrowIf(other.IsDisposed, other);
     }
 
     private void RequireAdapters(ReadOnlySpan<LoraAdapter?> adapters)
@@ -80,7 +86,7 @@ public sealed unsafe partial class Decoder
         LoraAdapter? last = null;
         foreach (var other in adapters)
         {
-            if (other is not null && other != last) RequireAdapter(other);
+            if (other is not null && other != last) RequireFit(other);
             last = other;
         }
     }

@@ -8,8 +8,9 @@ namespace Gpt35.Model;
 /// say, with the vocabulary projection or a scalar head in its place.
 /// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs;
 /// a frozen base with an adapter: Decoder.Lora.cs;
-/// scalar heads: Decoder.Scalars.cs; matrices in reduced precision: Decoder.Reduced.cs.
-/// One thread at a time.
+/// scalar heads: Decoder.Scalars.cs; matrices in reduced precision: Decoder.Reduced.cs; several users: Decoder.Use.cs.
+/// Passes of generation (<see cref="Extend(KvCache, ExtendBatch, Span{float}, Span{float})"/>) may come from any thread and take turns; <see cref="Forward"/> and <see cref="Backward"/>, which return
+/// their numbers in the model's memory, are for one thread at a time, and a second one is refused.
 /// </summary>
 public sealed unsafe partial class Decoder : ITrainableModel
 {
@@ -20,7 +21,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
     private readonly AttentionShape[] shapes;
     private readonly RotaryTable? rotary;
     private readonly Nonlinearity nonlinearity;
-    private bool disposed;
+    private volatile bool disposed;
 
     /// <param name="config">Shape of the model.</param>
     /// <param name="weights">Of the layout of that shape; with an adapter, of any scalar head. Owned from now on.</param>
@@ -98,10 +99,11 @@ public sealed unsafe partial class Decoder : ITrainableModel
     public bool ActivationCheckpointing { get; set; }
 
     /// <summary>Floats allocated for passes so far; <see cref="ActivationMemory"/> says beforehand how many they will be.</summary>
-    internal long ActivationFloats => Buffers.Sum(buffer => buffer.Length) + (adapter?.WorkingFloats ?? 0);
+    internal long ActivationFloats => Buffers.Sum(buffer => buffer.Length);
 
     public void Dispose()
     {
+        using var turn = passes.Take();                     // a pass under way ends first
         if (disposed) return;                               // the weights may be shared, and are released once
         disposed = true;
         weights.Dispose();
@@ -114,7 +116,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
     private IEnumerable<GrowingBuffer> Buffers =>
     [
         .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
-        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient, frozenNorm,
+        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
     ];
 
     /// <summary>The values at an offset; null where the model has no such parameter.</summary>

@@ -17,6 +17,7 @@ public sealed unsafe class ParameterSet : IDisposable
 {
     private readonly NativeBuffer<float> values;
     private readonly Dictionary<string, Parameter> byName;
+    private readonly ValueUse use = new();
     private NativeBuffer<float>? gradients;
     private int owners = 1;
 
@@ -35,6 +36,7 @@ public sealed unsafe class ParameterSet : IDisposable
     /// <summary>Number of parameters in all.</summary>
     public long Count { get; }
 
+    /// <summary>The values. Whoever changes them when the model is in use does so within <see cref="BeginChange"/>.</summary>
     public Span<float> Values => values.Span;
 
     /// <summary>Gradients, allocated when first asked for, so that a model that only generates does not pay for them.</summary>
@@ -54,9 +56,27 @@ public sealed unsafe class ParameterSet : IDisposable
     public Span<float> GradientsOf(Parameter parameter) => new(GradientPointer + parameter.Offset, checked((int)parameter.Count));
     public void ZeroGradients() => Gradients.Clear();
 
+    /// <summary>
+    /// To be held while values are changed: waits for the passes under way over them, keeps new ones waiting, and is refused where an engine is in the middle of a text. What engines remember of texts that were read
+    /// before is forgotten. Gradients are not guarded.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Requests of an engine over these values are under way.</exception>
+    public Change BeginChange()
+    {
+        use.BeginChange();
+        return new Change(this);
+    }
+
+    /// <summary>Changes of the values so far: what was computed under another number is out of date.</summary>
+    public long Version => use.Version;
+
+    /// <summary>Who reads them and who changes them.</summary>
+    internal ValueUse Use => use;
+
     /// <summary>Copies every parameter that both sets have under the same name and shape; returns the names left untouched here.</summary>
     public IReadOnlyList<string> CopyFrom(ParameterSet other)
     {
+        using var change = BeginChange();
         var untouched = new List<string>();
         foreach (var parameter in All)
         {
@@ -71,7 +91,7 @@ public sealed unsafe class ParameterSet : IDisposable
     /// <summary>One more owner: the memory is freed when each has disposed of it.</summary>
     internal ParameterSet Share()
     {
-        owners++;
+        Interlocked.Increment(ref owners);
         return this;
     }
 
@@ -80,9 +100,19 @@ public sealed unsafe class ParameterSet : IDisposable
 
     public void Dispose()
     {
-        if (--owners > 0) return;
+        if (Interlocked.Decrement(ref owners) > 0) return;
         values.Dispose();
         gradients?.Dispose();
+    }
+
+    /// <summary>Ends the change when it is disposed of.</summary>
+    public readonly struct Change : IDisposable
+    {
+        private readonly ParameterSet parameters;
+
+        internal Change(ParameterSet parameters) => this.parameters = parameters;
+
+        public void Dispose() => parameters.use.EndChange();
     }
 
     private NativeBuffer<float> GradientBuffer => gradients ??= new NativeBuffer<float>(Count);

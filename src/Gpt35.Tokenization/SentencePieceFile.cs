@@ -72,7 +72,14 @@ internal static class SentencePieceFile
         if (type != Bpe) throw new InvalidDataException($"The SentencePiece model is of type {type}; expected {Bpe} (BPE), the only one that other formats have.");
         return new TokenizerParts
         {
-            Tokens = tokens, Scores = scores, Kinds = kinds, Unknown = unknown, Begin = begin, End = end, AddsSpace = adds, RemovesExtraSpaces = removes,
+            Tokens = tokens,
+            Scores = scores,
+            Kinds = kinds,
+            Unknown = unknown,
+            Begin = begin,
+            End = end,
+            AddsSpace = adds,
+            RemovesExtraSpaces = removes,
         };
     }
 

@@ -49,6 +49,25 @@ public sealed class EmbeddingTests : IDisposable
     }
 
     [Fact]
+    public void With_an_adapter_a_text_has_the_vector_of_the_adapted_model()
+    {
+        var config = tiny.Decoder.Config;
+        LoraAdapter Adapter()
+        {
+            var adapter = LoraAdapter.Create(config, new LoraConfig { Rank = 2, Alpha = 4, Targets = [LoraTarget.CAttn, LoraTarget.Down] }, 1);
+            foreach (ref var value in adapter.Parameters.Values) value += 0.3f;
+            return adapter;
+        }
+        using var adapter = Adapter();
+        using var adapted = tiny.Decoder.WithAdapter(Adapter());
+        var texts = tiny.Prompts(5, 1, 32);
+        var found = tiny.Engine().Embed(texts, adapter: adapter);
+        Assert.Equal(new InferenceEngine(adapted).Embed(texts), found);
+        Assert.NotEqual(tiny.Engine().Embed(texts), found);
+        Assert.Throws<ArgumentException>(() => new InferenceEngine(adapted).Embed(texts, adapter: adapter));
+    }
+
+    [Fact]
     public void Texts_that_cannot_be_read_are_refused_and_named()
     {
         var engine = tiny.Engine();

@@ -30,6 +30,15 @@ public class MemoryUseTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
+    public void Activations_that_are_computed_again_are_planned_to_the_byte(string shape)
+    {
+        using var model = Decoder.Create(ShapeOf(shape), 1, WorkerPool.Shared);
+        model.ActivationCheckpointing = true;
+        var planned = MemoryUse.OfTraining(model.Config, TrainOn(model) with { Checkpointing = true });
+        Assert.Equal(sizeof(float) * model.ActivationFloats, planned.Activations);
+    }
+
+    [Theory, MemberData(nameof(Shapes))]
     public void Activations_of_a_scoring_pass_are_planned_to_the_byte(string shape)
     {
         using var model = Decoder.Create(ShapeOf(shape), 1, WorkerPool.Shared);

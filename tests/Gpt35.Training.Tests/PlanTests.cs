@@ -92,6 +92,23 @@ public sealed class PlanTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void A_plan_that_fits_when_activations_are_computed_again_says_so()
+    {
+        var plan = Plan.Of(new Workload { Kind = WorkloadKind.Pretrain, Model = ModelPreset.Get("gpt3-125m").Config, Context = 2048, MicroTokens = 2048 });
+        var again = Plan.Of(plan.Work with { ActivationCheckpointing = true });
+        var available = again.TotalMemory;
+        Assert.True(plan.TotalMemory > available);
+        Assert.Contains(PlanAdvice.For(plan, available), suggestion => suggestion.What.StartsWith("activation_checkpointing: true", StringComparison.Ordinal) && suggestion.Bytes == available);
+        Assert.DoesNotContain(PlanAdvice.For(again, 1), suggestion => suggestion.What.Contains("activation_checkpointing", StringComparison.Ordinal));
+        // Eleven of twelve blocks, and no vocabulary projection, go forward once more.
+        Assert.Equal(plan.TrainingFlops + ComputeCost.ForwardPerToken(plan.Work.Model, 2048, scoredShare: 0) * 11 / 12, again.TrainingFlops, 1e-6);
+    }
+
+    [Fact]
+    public void A_recipe_with_activation_checkpointing_is_planned_with_it() =>
+        Assert.True(Read("model: {preset: laptop-1m}\ntokenizer: r50k_base\ndata: {train: x.txt}\nbatch: {tokens: 512}\nsteps: 3\noptimizer: {lr: 1e-3}\nactivation_checkpointing: true").ActivationCheckpointing);
+
+    [Fact]
     public void A_smaller_preset_is_the_largest_that_fits()
     {
         var plan = Plan.Of(new Workload { Kind = WorkloadKind.Model, Model = ModelPreset.Get("gpt3-175b").Config, Context = 2048, MicroTokens = 2048, Slots = 1 });

@@ -40,7 +40,7 @@ internal static class DataInspectVerb
             var copy = parsed.GetResult(fix) is null ? null : OutputFile.RequireNewRows(parsed.GetValue(fix) ?? CleanName(path));
             var kind = RecordReader.Recognize(path);
             var view = View.Of(parsed.GetValue(tokenizer), parsed.GetValue(model), parsed.GetValue(format));
-            var threshold = parsed.GetValue(near);
+            var (threshold, threads) = (parsed.GetValue(near), parsed.GetValue<int>(CommandLine.Threads));
             var shingles = parsed.GetValue(nearCharacters) is { } characters ? new Shingling(characters, Characters: true) : new Shingling(parsed.GetValue(nearWords));
             var tests = TestsOf(parsed.GetValue(against) ?? [], parsed.GetValue(words));
             Inspection found;
@@ -51,8 +51,9 @@ internal static class DataInspectVerb
                     Tokenizer = view.Tokenizer,
                     Format = view.Format,
                     Context = parsed.GetValue(context) ?? view.Context,
-                    NearDuplicates = threshold > 0 ? new NearDuplicateOptions { Threshold = threshold, Shingles = shingles } : null,
+                    NearDuplicates = threshold > 0 ? new NearDuplicateOptions { Threshold = threshold, Shingles = shingles, Threads = threads } : null,
                     Tests = tests,
+                    Threads = threads,
                 }, session.Cancel);
                 if (copy is not null) WriteClean(found, copy, session);
             }

@@ -18,6 +18,9 @@ public sealed record NearDuplicateOptions
     /// <summary>Fixes the functions.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>Threads at a time; 0: all cores.</summary>
+    public int Threads { get; init; }
+
     /// <summary>The bands that follow from the other settings: 18 of 7 rows at the defaults.</summary>
     public LshBands Bands => LshBands.For(Threshold, Functions, Recall);
 }
@@ -52,7 +55,7 @@ public static class NearDuplicates
         foreach (var batch in candidates.Chunk(Batch))
         {
             cancel.ThrowIfCancellationRequested();
-            foreach (var (index, shingles) in Parallel(batch, text => (text.Index, ShinglesOf(text.Item, options))))
+            foreach (var (index, shingles) in InParallel.Map(batch, options.Threads, text => (text.Index, ShinglesOf(text.Item, options))))
             {
                 var mine = KeysOf(index).Where(shared.Contains).ToList();
                 if (MostAlike(mine.SelectMany(key => buckets[key]).DistinctBy(text => text.Index), shingles) is { } original && original.Jaccard >= options.Threshold)
@@ -96,7 +99,7 @@ public static class NearDuplicates
         foreach (var batch in texts.Chunk(Batch))
         {
             cancel.ThrowIfCancellationRequested();
-            foreach (var signature in Parallel(batch, parts => hash.Signature(ShinglesOf(parts, options)))) keys.AddRange(bands.Keys(signature));
+            foreach (var signature in InParallel.Map(batch, options.Threads, parts => hash.Signature(ShinglesOf(parts, options)))) keys.AddRange(bands.Keys(signature));
         }
         return [.. keys];
     }
@@ -110,13 +113,5 @@ public static class NearDuplicates
         for (var i = 1; i < sorted.Length; i++)
             if (sorted[i] == sorted[i - 1]) repeated.Add(sorted[i]);
         return repeated;
-    }
-
-    /// <summary>The results in the order of the items; reading stays on the calling thread, so that its errors arrive as they are.</summary>
-    private static TResult[] Parallel<T, TResult>(T[] items, Func<T, TResult> work)
-    {
-        var results = new TResult[items.Length];
-        System.Threading.Tasks.Parallel.For(0, items.Length, i => results[i] = work(items[i]));
-        return results;
     }
 }

@@ -19,6 +19,9 @@ public sealed record InspectionOptions
 
     /// <summary>Tests that must not be among the records; null does not look.</summary>
     public Decontamination? Tests { get; init; }
+
+    /// <summary>Threads at a time; 0: all cores.</summary>
+    public int Threads { get; init; }
 }
 
 /// <summary>Something found in a data file.</summary>

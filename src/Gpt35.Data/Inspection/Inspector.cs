@@ -65,9 +65,7 @@ public sealed class Inspector
         foreach (var batch in Rows().Chunk(Batch))
         {
             count += batch.Length;
-            var looked = new Looked[batch.Length];
-            Parallel.For(0, batch.Length, i => looked[i] = batch[i].Record is { } record ? LookAt(record) : default);
-            foreach (var (row, result) in batch.Zip(looked))
+            foreach (var (row, result) in batch.Zip(InParallel.Map(batch, options.Threads, row => row.Record is { } record ? LookAt(record) : default)))
             {
                 if (row.Fault is { } fault) Find(FindingKind.Refused, fault, row.Place);
                 else if (row.LeftOut is { } reason) Find(FindingKind.TeachesNothing, reason, row.Place);

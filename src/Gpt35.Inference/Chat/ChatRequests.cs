@@ -1,6 +1,3 @@
-using System.Collections;
-using System.Globalization;
-using System.Text.Json;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 using Microsoft.Extensions.AI;
@@ -11,7 +8,7 @@ namespace Gpt35.Inference;
 internal sealed class ChatRequests(Tokenizer tokenizer)
 {
     private const int ConstraintsKept = 32;
-    private readonly Dictionary<string, OutputConstraint> constraints = [];     // making one takes longer than many tokens
+    private readonly Dictionary<string, Lazy<OutputConstraint>> constraints = [];     // making one takes longer than many tokens, so whoever wants another one does not wait for it
 
     /// <summary>The request that messages and options ask for.</summary>
     /// <param name="prompt">The conversation.</param>
@@ -25,15 +22,15 @@ internal sealed class ChatRequests(Tokenizer tokenizer)
         var sampling = basis ?? new SamplingOptions { MaxTokens = Math.Max(1, context - prompt.Ids.Length), Seed = (ulong)Random.Shared.NextInt64() };
         sampling = sampling with { StopTokens = [.. prompt.StopTokens.Union(sampling.StopTokens)] };
         if (options is null) return new GenerationRequest(prompt.Ids, sampling);
-        var extra = new Extras(options.AdditionalProperties);
+        var extra = new ExtraProperties(options.AdditionalProperties);
         sampling = sampling with
         {
-            Temperature = Exactly(options.Temperature) ?? sampling.Temperature,
-            TopP = Exactly(options.TopP) ?? sampling.TopP,
+            Temperature = ExtraProperties.Exactly(options.Temperature) ?? sampling.Temperature,
+            TopP = ExtraProperties.Exactly(options.TopP) ?? sampling.TopP,
             TopK = options.TopK ?? sampling.TopK,
             MinP = extra.Number("min_p") ?? sampling.MinP,
-            FrequencyPenalty = Exactly(options.FrequencyPenalty) ?? sampling.FrequencyPenalty,
-            PresencePenalty = Exactly(options.PresencePenalty) ?? sampling.PresencePenalty,
+            FrequencyPenalty = ExtraProperties.Exactly(options.FrequencyPenalty) ?? sampling.FrequencyPenalty,
+            PresencePenalty = ExtraProperties.Exactly(options.PresencePenalty) ?? sampling.PresencePenalty,
             LogitBias = extra.Biases("logit_bias") ?? sampling.LogitBias,
             MaxTokens = options.MaxOutputTokens ?? sampling.MaxTokens,
             MinTokens = extra.Integer("min_tokens") ?? sampling.MinTokens,
@@ -62,69 +59,24 @@ internal sealed class ChatRequests(Tokenizer tokenizer)
 
     private OutputConstraint Kept(string key, Func<OutputConstraint> make)
     {
+        Lazy<OutputConstraint>? constraint;
         lock (constraints)
         {
-            if (constraints.TryGetValue(key, out var constraint)) return constraint;
-            if (constraints.Count == ConstraintsKept) constraints.Clear();
-            return constraints[key] = make();
-        }
-    }
-
-    /// <summary>The number that was meant: 0.7f is 0.7, not 0.699999988, as it is on the command line.</summary>
-    private static double? Exactly(float? value) => value is { } number ? double.Parse(number.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
-
-    /// <summary>Reads values that came as .NET objects or as JSON.</summary>
-    private sealed class Extras(AdditionalPropertiesDictionary? values)
-    {
-        public double? Number(string key) => Find(key) switch
-        {
-            null => null,
-            JsonElement { ValueKind: JsonValueKind.Number } json => json.GetDouble(),
-            float number => Exactly(number),
-            double or decimal or int or long or uint or ulong or short or ushort or byte or sbyte => Convert.ToDouble(Find(key), CultureInfo.InvariantCulture),
-            var other => throw Wrong(key, other, "a number"),
-        };
-
-        public int? Integer(string key) => Number(key) switch
-        {
-            null => null,
-            { } number when number == Math.Floor(number) && Math.Abs(number) <= int.MaxValue => (int)number,
-            var other => throw Wrong(key, other, "a whole number"),
-        };
-
-        public string? Text(string key) => Find(key) switch
-        {
-            null => null,
-            string text => text,
-            JsonElement { ValueKind: JsonValueKind.String } json => json.GetString(),
-            var other => throw Wrong(key, other, "a text"),
-        };
-
-        public T? Of<T>(string key, string expected) where T : class => Find(key) is not { } value ? null : value as T ?? throw Wrong(key, value, expected);
-
-        /// <summary>{ token id: bias }, ids as numbers or, as in JSON, as texts.</summary>
-        public IReadOnlyDictionary<int, double>? Biases(string key)
-        {
-            const string Expected = "an object with token ids as names and numbers as values";
-            if (Find(key) is not { } value) return null;
-            IEnumerable<(object Id, object? Bias)> entries = value switch
+            if (!constraints.TryGetValue(key, out constraint))
             {
-                JsonElement { ValueKind: JsonValueKind.Object } json => json.EnumerateObject().Select(entry => ((object)entry.Name, (object?)entry.Value)),
-                IDictionary dictionary => dictionary.Keys.Cast<object>().Select(id => (id, dictionary[id])),
-                _ => throw Wrong(key, value, Expected),
-            };
-            var biases = new Dictionary<int, double>();
-            foreach (var (id, bias) in entries)
-            {
-                if (!int.TryParse(Convert.ToString(id, CultureInfo.InvariantCulture), NumberStyles.None, CultureInfo.InvariantCulture, out var token)) throw Wrong(key, value, Expected);
-                biases[token] = new Extras(new() { [key] = bias }).Number(key) ?? throw Wrong(key, value, Expected);
+                if (constraints.Count == ConstraintsKept) constraints.Clear();
+                constraints[key] = constraint = new Lazy<OutputConstraint>(make);
             }
-            return biases;
         }
-
-        private object? Find(string key) => values?.GetValueOrDefault(key) is { } value and not JsonElement { ValueKind: JsonValueKind.Null } ? value : null;
-
-        private static ArgumentException Wrong(string key, object? found, string expected) =>
-            new(string.Create(CultureInfo.InvariantCulture, $"AdditionalProperties[\"{key}\"] is {found}; expected {expected}."));
+        try
+        {
+            return constraint.Value;
+        }
+        catch
+        {
+            lock (constraints)
+                if (constraints.GetValueOrDefault(key) == constraint) constraints.Remove(key);
+            throw;
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Gpt35.Model;
 using Gpt35.Tokenization;
 using Microsoft.Extensions.AI;
 
@@ -5,7 +6,7 @@ namespace Gpt35.Inference;
 
 /// <summary>
 /// An engine's <see cref="InferenceEngine.Embed"/> behind the interface that .NET programs get vectors of texts through (Microsoft.Extensions.AI). A text is read
-/// as a document of its own, after the token with which documents begin; its vector has length 1. For any number of threads.
+/// as a document of its own, after the token with which documents begin; its vector has length 1. <c>AdditionalProperties["adapter"]</c> may hold a <see cref="LoraAdapter"/>. For any number of threads.
 /// </summary>
 /// <param name="engine">Made with the model's tokenizer; stays its owner's to dispose of.</param>
 /// <param name="pooling">How the tokens' vectors become one.</param>
@@ -16,7 +17,8 @@ public sealed class EngineEmbeddingGenerator(InferenceEngine engine, Pooling poo
     private readonly EmbeddingGeneratorMetadata metadata = new("gpt35", defaultModelId: modelId, defaultModelDimensions: engine.Config.HiddenSize);
 
     /// <inheritdoc />
-    /// <exception cref="ArgumentException">A text is longer than the context, or another model is asked for.</exception>
+    /// <exception cref="ArgumentException">A text is longer than the context, another model is asked for, or the adapter is none or does not fit the model.</exception>
+    /// <exception cref="ObjectDisposedException">The adapter was disposed of.</exception>
     /// <exception cref="NotSupportedException">Vectors of another length are asked for.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -25,8 +27,9 @@ public sealed class EngineEmbeddingGenerator(InferenceEngine engine, Pooling poo
             throw new NotSupportedException($"Vectors of {asked} numbers are asked for; the model's have {width} and cannot be shortened.");
         if (options?.ModelId is { } model && modelId is not null && model != modelId)
             throw new ArgumentException($"The model \"{model}\" is asked for; this generator has \"{modelId}\".", nameof(options));
+        var adapter = new ExtraProperties(options?.AdditionalProperties).Of<LoraAdapter>("adapter", "a LoraAdapter");
         var texts = values.Select(text => (int[])[tokenizer.StartOfText, .. tokenizer.Encode(text)]).ToList();
-        var vectors = await Task.Run(() => engine.Embed(texts, pooling, cancel: cancellationToken), cancellationToken).ConfigureAwait(false);
+        var vectors = await Task.Run(() => engine.Embed(texts, pooling, adapter: adapter, cancel: cancellationToken), cancellationToken).ConfigureAwait(false);
         var (tokens, created) = (texts.Sum(text => (long)text.Length), DateTimeOffset.UtcNow);
         return new(vectors.Select(vector => new Embedding<float>(vector) { ModelId = modelId, CreatedAt = created }))
         {

@@ -7,11 +7,12 @@ namespace Gpt35.Inference;
 
 /// <summary>
 /// Chooses the tokens of one completion, one after the other, and knows when it ends. What it chooses is a function of its options, its stream
-/// and the logits it is given: neighbours in a batch change nothing. Allocates nothing per token, but for masks that a constraint sees for the first time.
+/// and the logits it is given: neighbours in a batch change nothing. Allocates nothing per token, but for masks that a constraint sees for the first time and where the report or the penalties have to grow.
 /// <para>logit'_j = logit_j + bias_j − c_j · frequency − [c_j > 0] · presence, c_j = times token j was generated before (OpenAI API, "parameter details").</para>
 /// </summary>
 internal sealed class TokenChooser
 {
+    private const int FirstRoom = 64;                   // tokens that report and penalties have room for before they grow
     private readonly SamplingOptions options;
     private readonly SamplerMemory memory;
     private readonly Sampler sampler;
@@ -21,8 +22,9 @@ internal sealed class TokenChooser
     private readonly Dictionary<int, int>? counts;      // of the generated tokens, where they are penalised
     private readonly StopStrings? stops;
     private readonly Tokenizer? tokenizer;
-    private readonly float[] modelLogProbs = [];        // (room,)
-    private readonly TokenLogProb[] alternatives = [];  // (room, n)
+    private readonly int alternativeCount;              // n
+    private float[] modelLogProbs = [];                 // of the tokens so far, with room to grow
+    private TokenLogProb[] alternatives = [];           // n for each of them
     private ConstraintCursor? cursor;
     private int position, stopPlace;
     private bool closed;                                // the constraint had to be closed before the tokens ran out
@@ -38,12 +40,10 @@ internal sealed class TokenChooser
         sampler = new Sampler(options, memory);
         stopTokens = [.. options.StopTokens];
         biases = [.. options.LogitBias.Select(bias => (bias.Key, (float)bias.Value))];
-        if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0) counts = new Dictionary<int, int>(room);
+        if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0) counts = new Dictionary<int, int>(Math.Min(room, FirstRoom));
         if (options.StopStrings.Count > 0) stops = new StopStrings(options.StopStrings);
         cursor = options.Constraint?.Start();
-        if (options.TopLogProbs is not { } top) return;
-        modelLogProbs = new float[room];
-        alternatives = new TokenLogProb[room * Math.Min(top, memory.VocabSize)];
+        alternativeCount = Math.Min(options.TopLogProbs ?? 0, memory.VocabSize);
     }
 
     /// <summary>Why the completion ended; null while it goes on.</summary>
@@ -84,16 +84,18 @@ internal sealed class TokenChooser
             token = cursor is null ? NextAdjusted(logits, default, u) : NextConstrained(logits, u);
             logProb = sampler.LogProbability(logits, token);
         }
+        if (options.TopLogProbs is not null && position == modelLogProbs.Length)
+        {
+            var more = Math.Min(room, Math.Max(FirstRoom, 2 * position));
+            Array.Resize(ref modelLogProbs, more);
+            Array.Resize(ref alternatives, checked(more * alternativeCount));
+        }
         if (options.TopLogProbs is not null) modelLogProbs[position] = sampler.LogProbabilities(logits, token, AlternativesAt(position));
         Accept(token);
         return token;
     }
 
-    private Span<TokenLogProb> AlternativesAt(int place)
-    {
-        var width = alternatives.Length / room;
-        return alternatives.AsSpan(place * width, width);
-    }
+    private Span<TokenLogProb> AlternativesAt(int place) => alternatives.AsSpan(place * alternativeCount, alternativeCount);
 
     /// <summary>A token that the constraint allows. One after which the document could no longer be closed in the tokens left is drawn again, from those after which it can.</summary>
     private int NextConstrained(ReadOnlySpan<float> logits, double u)

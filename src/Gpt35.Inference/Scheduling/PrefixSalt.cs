@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text;
 using Gpt35.Model;
 
 namespace Gpt35.Inference.Scheduling;
@@ -17,7 +17,9 @@ internal static class PrefixSalt
         var number = request.Adapter is null ? 0 : (long)Numbers.GetValue(request.Adapter, _ => Interlocked.Increment(ref lastNumber));
         if (number == 0 && request.Tenant.Length == 0) return 0;
         // A cryptographic hash: names come from outside, and nobody may find another one with the same salt.
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{number} {request.Tenant}"));
+        // Of the UTF-16 itself: in UTF-8 all lone surrogates are the same. With the adapter's version: what it was before a training step is another one.
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(MemoryMarshal.AsBytes($"{number} {request.Adapter?.Parameters.Version} {request.Tenant}".AsSpan()), hash);
         return BinaryPrimitives.ReadUInt128LittleEndian(hash);
     }
 }

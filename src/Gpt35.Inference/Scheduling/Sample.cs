@@ -4,12 +4,14 @@ using Gpt35.Tokenization;
 
 namespace Gpt35.Inference.Scheduling;
 
-/// <summary>One completion of a request, from the queue to its end. Has memory for all its tokens from the start.</summary>
+/// <summary>One completion of a request, from the queue to its end. Its memory grows with its text: of the requests that wait, each may ask for the whole context.</summary>
 internal sealed class Sample
 {
-    private readonly int[] tokens;              // (prompt + room,)
-    private readonly float[] logProbs;          // (room,)
-    private readonly int promptLength;
+    private const int FirstRoom = 64;
+
+    private readonly int promptLength, room;
+    private int[] tokens;                       // prompt, completion, room to grow
+    private float[] logProbs;                   // of the completion, with room to grow
     private readonly TokenChooser chooser;
     private int generated, end;                 // end: tokens of the whole completion, once its last one is chosen
 
@@ -22,11 +24,11 @@ internal sealed class Sample
     public Sample(Generation generation, int index, long order, int room, TokenChooser chooser, PrefixIndex.Chain start)
     {
         var prompt = generation.Request.Prompt;
-        (Generation, Index, Order, this.chooser, promptLength, Chain, FirstChain) = (generation, index, order, chooser, prompt.Length, start, start);
-        tokens = new int[prompt.Length + room];
+        (Generation, Index, Order, this.chooser, promptLength, this.room, Chain, FirstChain) = (generation, index, order, chooser, prompt.Length, room, start, start);
+        tokens = new int[prompt.Length + Math.Min(room, FirstRoom)];
         prompt.CopyTo(tokens, 0);
-        logProbs = new float[room];
-        Held = new KvSequence(tokens.Length);
+        logProbs = new float[Math.Min(room, FirstRoom)];
+        Held = new KvSequence(MostTokens);
     }
 
     public Generation Generation { get; }
@@ -58,6 +60,9 @@ internal sealed class Sample
     /// <summary>Of how many tokens the step under way computes keys and values; guessed ones apart.</summary>
     public int Taken { get; set; }
 
+    /// <summary>What its own code failed with in the step under way.</summary>
+    public Exception? Failure { get; set; }
+
     /// <summary>Guessed tokens of the step under way.</summary>
     public int Guessed { get; set; }
 
@@ -73,11 +78,21 @@ internal sealed class Sample
     public int Count => promptLength + generated;
 
     /// <summary>Most tokens of prompt and completion.</summary>
-    public int MostTokens => tokens.Length;
+    public int MostTokens => promptLength + room;
 
     public int GeneratedCount => generated;
     public ReadOnlySpan<int> Text => tokens.AsSpan(0, Count);
-    public ReadOnlySpan<int> GeneratedTokens => tokens.AsSpan(promptLength, Volatile.Read(ref generated));
+
+    /// <summary>For any thread.</summary>
+    public ReadOnlySpan<int> GeneratedTokens
+    {
+        get
+        {
+            var count = Volatile.Read(ref generated);           // first: the arrays that are read behind it hold as many
+            return tokens.AsSpan(promptLength, count);
+        }
+    }
+
     public ReadOnlySpan<float> LogProbs => logProbs;
 
     /// <summary>Tokens whose keys and values are not in the cache: one between two steps of a completion, more while its text is being read.</summary>
@@ -98,6 +113,12 @@ internal sealed class Sample
     /// <exception cref="InvalidDataException">The logits are no numbers.</exception>
     public int Choose(ReadOnlySpan<float> logits)
     {
+        if (generated == logProbs.Length)
+        {
+            var more = (int)Math.Min(room, 2L * generated);
+            Array.Resize(ref tokens, promptLength + more);
+            Array.Resize(ref logProbs, more);
+        }
         var token = chooser.Next(logits, out logProbs[generated]);
         tokens[Count] = token;
         if (chooser.Finish is not null) end = generated + 1;
@@ -107,7 +128,7 @@ internal sealed class Sample
 
     /// <summary>One that chooses as this sample's does, from the beginning.</summary>
     public TokenChooser NewChooser(SamplerMemory memory, Tokenizer? tokenizer) =>
-        new(Generation.Request.Options with { TopLogProbs = null }, memory, Generation.Request.Stream + Index, logProbs.Length, tokenizer);
+        new(Generation.Request.Options with { TopLogProbs = null }, memory, Generation.Request.Stream + Index, room, tokenizer);
 
     public Completion Complete(Tokenizer? tokenizer) => new(GeneratedTokens.ToArray(), logProbs[..generated], chooser.Finish!.Value)
     {

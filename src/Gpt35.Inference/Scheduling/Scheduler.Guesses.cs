@@ -47,7 +47,7 @@ internal sealed partial class Scheduler
             foreach (var sample in drafting)
             {
                 sample.InFlight = false;
-                if (sample.Gone) ReleaseBlocks(sample);            // it was cancelled meanwhile
+                if (sample.Gone) Close(sample);                    // it was cancelled meanwhile
                 else if (failure is not null) Stop(sample.Generation, failure);
             }
     }
@@ -85,7 +85,16 @@ internal sealed partial class Scheduler
     private int Ask(ISpeculator speculator, Sample sample, int most)
     {
         most = sample.GuessLength.Next(guessCost, most);
-        return most == 0 ? 0 : Math.Min(most, speculator.Guess(sample.Text, guess.AsSpan(0, most)));
+        if (most == 0) return 0;
+        try
+        {
+            return Math.Clamp(speculator.Guess(sample.Text, guess.AsSpan(0, most)), 0, most);
+        }
+        catch (Exception exception)
+        {
+            sample.Failure = exception;                            // its own code: the others have nothing to do with it
+            return 0;
+        }
     }
 
     /// <summary>Takes note of how many guesses were right.</summary>

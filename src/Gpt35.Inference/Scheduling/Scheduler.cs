@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Gpt35.Inference.Speculation;
 using Gpt35.Kernels;
 using Gpt35.Model;
@@ -26,7 +27,7 @@ internal sealed partial class Scheduler : IDisposable
     private readonly SamplerMemory memory;
     private readonly Drafter? drafter;
     private float[] logits = [];
-    private long nextOrder;
+    private long nextOrder, version, draftVersion;      // of the weights that the remembered blocks were computed with
     private bool disposed;
     private long steps, promptTokens, cachedTokens, generatedTokens, guessedTokens, acceptedTokens, preemptions;
 
@@ -37,6 +38,7 @@ internal sealed partial class Scheduler : IDisposable
         pool = new BlockPool(blocks, options.PrefixCache);
         memory = new SamplerMemory(model.Config.VocabSize);
         guess = new int[options.Draft?.MostTokens ?? options.Speculator?.MostTokens ?? 0];
+        (version, draftVersion) = (model.Version, options.Draft?.Decoder.Version ?? 0);
         if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.CachePrecision, options.PrefixCache, memory, tokenizer);
     }
 
@@ -81,7 +83,7 @@ internal sealed partial class Scheduler : IDisposable
     /// <param name="queueLimit">Most requests that may wait.</param>
     /// <exception cref="QueueFullException">So many wait already.</exception>
     /// <exception cref="ArgumentException">It needs more memory than there is.</exception>
-    /// <exception cref="ObjectDisposedException">The engine has been disposed of.</exception>
+    /// <exception cref="ObjectDisposedException">The engine, the model or the adapter has been disposed of.</exception>
     public Generation Submit(GenerationRequest request, int queueLimit)
     {
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
@@ -91,14 +93,32 @@ internal sealed partial class Scheduler : IDisposable
                 + "Ask for fewer tokens, or give the engine a larger cache.", nameof(request));
         if (request.Samples < 1 || request.Samples > options.MaxSequences)
             throw new ArgumentException($"{request.Samples} completions are asked for; expected 1 to {options.MaxSequences}, as many as the engine runs at once.", nameof(request));
-        var generation = new Generation(this, request);
-        lock (gate)
+        var hold = model.Hold(request.Adapter);                // before anything is looked up for it: from now on the weights stay what they are
+        try
         {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            if (queue.Count >= queueLimit && queue.Count + running.Count >= options.MaxSequences) throw new QueueFullException(queue.Count);
-            queue.Add(NewSample(generation, 0));
+            var generation = new Generation(this, request, hold);
+            lock (gate)
+            {
+                ObjectDisposedException.ThrowIf(disposed, this);
+                if (queue.Count >= queueLimit && queue.Count + running.Count >= options.MaxSequences) throw new QueueFullException(queue.Count);
+                ForgetOutdated();
+                queue.Add(NewSample(generation, 0));
+            }
+            return generation;
         }
-        return generation;
+        catch
+        {
+            hold.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Forgets what was computed with other weights. No text is under way where they have changed, since they are held for each.</summary>
+    private void ForgetOutdated()
+    {
+        if (version != model.Version) pool.ForgetAll();
+        if (options.Draft is { } draft && draftVersion != draft.Decoder.Version) drafter!.ForgetPrefixes();
+        (version, draftVersion) = (model.Version, options.Draft?.Decoder.Version ?? 0);
     }
 
     public void Cancel(Generation generation) => Stop(generation, new OperationCanceledException());
@@ -119,10 +139,17 @@ internal sealed partial class Scheduler : IDisposable
         if (drafter is not null) Draft(drafter);
         lock (gate)
         {
-            Plan();
+            try
+            {
+                Plan();
+                MakeRoom(ref logits, (long)batch.OutputCount * model.Config.VocabSize);
+            }
+            catch
+            {
+                AbandonStep();
+                throw;
+            }
             if (inFlight.Count == 0) return;
-            var floats = (long)batch.OutputCount * model.Config.VocabSize;
-            if (logits.Length < floats) logits = new float[checked((int)Math.Max(floats, 2L * logits.Length))];
         }
         try
         {
@@ -134,6 +161,19 @@ internal sealed partial class Scheduler : IDisposable
             return;
         }
         lock (gate) Land(null);
+    }
+
+    /// <summary>Nothing of the step that was being planned will be computed.</summary>
+    private void AbandonStep()
+    {
+        foreach (var sample in inFlight) sample.InFlight = false;
+        inFlight.Clear();
+    }
+
+    /// <summary>Grows an array to that many numbers, and to twice what it has where that is more.</summary>
+    internal static void MakeRoom<T>(ref T[] array, long count)
+    {
+        if (array.Length < count) array = new T[checked((int)Math.Max(count, Math.Min(2L * array.Length, Array.MaxLength)))];
     }
 
     /// <summary>Ends all requests.</summary>
@@ -164,6 +204,7 @@ internal sealed partial class Scheduler : IDisposable
         var chooser = new TokenChooser(request.Options, memory, request.Stream + index, room, Tokenizer);
         var sample = new Sample(generation, index, nextOrder++, room, chooser, PrefixIndex.Start(PrefixSalt.Of(request))) { GuessLength = new(guessRate) };
         Volatile.Write(ref generation.Samples[index], sample);
+        generation.OpenSamples++;
         return sample;
     }
 
@@ -329,12 +370,12 @@ internal sealed partial class Scheduler : IDisposable
             sample.InFlight = false;
             if (sample.Gone)
             {
-                ReleaseBlocks(sample);                             // it was cancelled during the pass
+                Close(sample);                                     // it was cancelled during the pass
                 continue;
             }
             try
             {
-                if (failure is not null) throw failure;
+                if ((failure ?? sample.Failure) is { } reason) ExceptionDispatchInfo.Throw(reason);
                 Extend(sample, batch.OutputStarts[b], batch.OutputStarts[b + 1]);
             }
             catch (Exception exception)
@@ -423,7 +464,14 @@ internal sealed partial class Scheduler : IDisposable
         sample.Gone = true;
         if (running.Remove(sample)) queue.Leave(sample);
         else queue.Remove(sample);
-        if (!sample.InFlight) ReleaseBlocks(sample);
+        if (!sample.InFlight) Close(sample);
+    }
+
+    /// <summary>Of a sample that has left nothing remains to be computed; with the last one of its request, weights and adapter need not stay any longer.</summary>
+    private void Close(Sample sample)
+    {
+        ReleaseBlocks(sample);
+        if (--sample.Generation.OpenSamples == 0) sample.Generation.Hold.Dispose();
     }
 
     /// <summary>Lets go of the last block first, so that of a remembered text the end is forgotten before the beginning.</summary>

@@ -13,10 +13,10 @@ internal readonly record struct WholeText(ReadOnlyMemory<int> Tokens, int FirstO
 /// waits for a piece only. The outputs have the same bits however the texts are cut.
 /// </summary>
 /// <param name="model">The decoder.</param>
-/// <param name="turns">Held for every pass.</param>
+/// <param name="takeTurn">What is held for every pass.</param>
 /// <param name="options">The engine's: a text's numbers are those it would have if it were generated.</param>
 /// <param name="tokensPerStep">Most tokens of a pass.</param>
-internal sealed class WholeTexts(Decoder model, Turns turns, EngineOptions options, int tokensPerStep)
+internal sealed class WholeTexts(Decoder model, Func<Turns.Turn> takeTurn, EngineOptions options, int tokensPerStep)
 {
     /// <summary>Takes the output of one token; those of a text come in order.</summary>
     /// <param name="text">Which text.</param>
@@ -39,7 +39,7 @@ internal sealed class WholeTexts(Decoder model, Turns turns, EngineOptions optio
         if (passes.Count == 0) return;
         using var cache = new KvCache(model.Config, passes.Max(pass => pass.Sum(piece => KvCache.BlocksOf(piece.End))), options.CachePrecision);
         var free = new Stack<int>(Enumerable.Range(0, cache.Blocks).Reverse());
-        var outputs = new float[passes.Max(pass => pass.Sum(piece => OutputsOf(texts, piece))) * width];
+        var outputs = new float[checked(passes.Max(pass => pass.Sum(piece => OutputsOf(texts, piece))) * width)];
         var sequences = new KvSequence?[texts.Count];
         var batch = new ExtendBatch();
         foreach (var pass in passes)
@@ -53,7 +53,7 @@ internal sealed class WholeTexts(Decoder model, Turns turns, EngineOptions optio
                 batch.Add(sequence, text.Tokens.Span.Slice(piece.Start, piece.Count), OutputsOf(texts, piece), text.Adapter);
             }
             var found = outputs.AsSpan(0, batch.OutputCount * width);
-            using (turns.Take()) model.Extend(cache, batch, wantsLogits ? found : default, wantsLogits ? default : found);
+            using (takeTurn()) model.Extend(cache, batch, wantsLogits ? found : default, wantsLogits ? default : found);
             for (var b = 0; b < pass.Count; b++)
             {
                 var (piece, first) = (pass[b], pass[b].End - OutputsOf(texts, pass[b]));

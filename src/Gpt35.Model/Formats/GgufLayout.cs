@@ -18,15 +18,42 @@ internal static class GgufLayout
     /// <summary>Tensor types by their numbers (ggml.h, ggml_type), as far as they are read here.</summary>
     public static readonly IReadOnlyDictionary<uint, TensorType> Tensors = new Dictionary<uint, TensorType>
     {
-        [0] = TensorType.F32, [1] = TensorType.F16, [2] = TensorType.Q4_0, [8] = TensorType.Q8_0, [24] = TensorType.I8, [30] = TensorType.BF16,
+        [0] = TensorType.F32,
+        [1] = TensorType.F16,
+        [2] = TensorType.Q4_0,
+        [8] = TensorType.Q8_0,
+        [24] = TensorType.I8,
+        [30] = TensorType.BF16,
     };
 
     /// <summary>Names of the types that are not, for messages.</summary>
     public static readonly IReadOnlyDictionary<uint, string> OtherTensors = new Dictionary<uint, string>
     {
-        [3] = "Q4_1", [6] = "Q5_0", [7] = "Q5_1", [9] = "Q8_1", [10] = "Q2_K", [11] = "Q3_K", [12] = "Q4_K", [13] = "Q5_K", [14] = "Q6_K", [15] = "Q8_K",
-        [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S", [23] = "IQ4_XS", [25] = "I16",
-        [26] = "I32", [27] = "I64", [28] = "F64", [29] = "IQ1_M", [34] = "TQ1_0", [35] = "TQ2_0",
+        [3] = "Q4_1",
+        [6] = "Q5_0",
+        [7] = "Q5_1",
+        [9] = "Q8_1",
+        [10] = "Q2_K",
+        [11] = "Q3_K",
+        [12] = "Q4_K",
+        [13] = "Q5_K",
+        [14] = "Q6_K",
+        [15] = "Q8_K",
+        [16] = "IQ2_XXS",
+        [17] = "IQ2_XS",
+        [18] = "IQ3_XXS",
+        [19] = "IQ1_S",
+        [20] = "IQ4_NL",
+        [21] = "IQ3_S",
+        [22] = "IQ2_S",
+        [23] = "IQ4_XS",
+        [25] = "I16",
+        [26] = "I32",
+        [27] = "I64",
+        [28] = "F64",
+        [29] = "IQ1_M",
+        [34] = "TQ1_0",
+        [35] = "TQ2_0",
     };
 
     /// <summary>Value of <c>general.file_type</c> (llama.h, llama_ftype).</summary>

@@ -15,7 +15,11 @@ internal static class SafetensorsHeader
 
     private static readonly Dictionary<string, TensorType> Types = new(StringComparer.Ordinal)
     {
-        ["F32"] = TensorType.F32, ["F16"] = TensorType.F16, ["BF16"] = TensorType.BF16, ["I8"] = TensorType.I8, ["U8"] = TensorType.U8,
+        ["F32"] = TensorType.F32,
+        ["F16"] = TensorType.F16,
+        ["BF16"] = TensorType.BF16,
+        ["I8"] = TensorType.I8,
+        ["U8"] = TensorType.U8,
     };
 
     /// <summary>A tensor as the header describes it; <paramref name="Begin"/> and <paramref name="End"/> count from the end of the header.</summary>

@@ -4,14 +4,16 @@ namespace Gpt35.Model;
 
 /// <summary>
 /// The trained part of an adapted model: A and B of every target, and the scalar head where the model has one. The base it belongs to is
-/// another <see cref="ParameterSet"/>, which stays as it is and may serve several adapters. Passes use memory of the adapter's, so one thread at a time:
-/// decoders that work at the same time need copies of their own.
+/// another <see cref="ParameterSet"/>, which stays as it is and may serve several adapters. Any number of decoders and threads may write text with one at the same
+/// time; whoever disposes of it meanwhile gets its memory back when the last of them has done.
 /// </summary>
 public sealed unsafe class LoraAdapter : IDisposable
 {
     private readonly ModelConfig shape;                                      // that a base must have
     private readonly LoraPair[][] pairs;                                     // (L)
-    private readonly GrowingBuffer reduced = new(), reducedGradient = new(); // (T, r)
+    private readonly Lock life = new();
+    private int users;
+    private bool released;
 
     private LoraAdapter(ModelConfig config, LoraConfig lora, string? basePath)
     {
@@ -75,9 +77,6 @@ public sealed unsafe class LoraAdapter : IDisposable
     internal float* Head => Parameters.ValuePointer + Parameters[LoraLayout.Head].Offset;
     internal float* HeadGradient => Parameters.GradientPointer + Parameters[LoraLayout.Head].Offset;
 
-    /// <summary>Floats allocated for passes so far.</summary>
-    internal long WorkingFloats => reduced.Length + reducedGradient.Length;
-
     /// <summary>Why it cannot be used over a base of that <see cref="LoraLayout.BaseShapeOf">shape</see>; null where it can.</summary>
     internal string? MisfitOf(ModelConfig baseShape) => shape == baseShape ? null
         : $"the adapter{OverBase} was made for another shape than this base has: {LoraLayout.Differences(shape, baseShape)}. Use it over the base it was trained over.";
@@ -88,11 +87,12 @@ public sealed unsafe class LoraAdapter : IDisposable
     /// <param name="site">Product of the block.</param>
     /// <param name="x">(T, in)</param>
     /// <param name="y">(T, out), x·W + b on entry.</param>
-    internal void Forward(WorkerPool pool, int layer, LinearSite site, Matrix x, Matrix y)
+    /// <param name="lowRank">Working memory, (T, r).</param>
+    internal void Forward(WorkerPool pool, int layer, LinearSite site, Matrix x, Matrix y, GrowingBuffer lowRank)
     {
         foreach (var pair in pairs[layer])
             if (pair.Site == site)
-                Gemm.Multiply(pool, Reduce(pool, pair, x), B(pair).T, y.Columns(pair.FirstColumn, pair.Columns), accumulate: true);
+                Gemm.Multiply(pool, Reduce(pool, pair, x, lowRank), B(pair).T, y.Columns(pair.FirstColumn, pair.Columns), accumulate: true);
     }
 
     /// <summary>dB += s·dyᵀ·(x·Aᵀ), dA += s·(dy·B)ᵀ·x, dx += s·(dy·B)·A.</summary>
@@ -102,14 +102,16 @@ public sealed unsafe class LoraAdapter : IDisposable
     /// <param name="x">(T, in)</param>
     /// <param name="dy">(T, out)</param>
     /// <param name="dx">(T, in), dy·Wᵀ on entry.</param>
-    internal void Backward(WorkerPool pool, int layer, LinearSite site, Matrix x, Matrix dy, Matrix dx)
+    /// <param name="lowRank">Working memory, (T, r).</param>
+    /// <param name="lowRankGradient">The same.</param>
+    internal void Backward(WorkerPool pool, int layer, LinearSite site, Matrix x, Matrix dy, Matrix dx, GrowingBuffer lowRank, GrowingBuffer lowRankGradient)
     {
         foreach (var pair in pairs[layer])
         {
             if (pair.Site != site) continue;
             var part = dy.Columns(pair.FirstColumn, pair.Columns);
-            Gemm.Multiply(pool, part.T, Reduce(pool, pair, x), new Matrix(Parameters.GradientPointer + pair.B, pair.Columns, Lora.Rank), accumulate: true);
-            var dReduced = new Matrix(reducedGradient.Reserve((long)x.RowCount * Lora.Rank), x.RowCount, Lora.Rank);
+            Gemm.Multiply(pool, part.T, Reduce(pool, pair, x, lowRank), new Matrix(Parameters.GradientPointer + pair.B, pair.Columns, Lora.Rank), accumulate: true);
+            var dReduced = new Matrix(lowRankGradient.Reserve((long)x.RowCount * Lora.Rank), x.RowCount, Lora.Rank);
             Gemm.Multiply(pool, part, B(pair), dReduced);
             Scale(dReduced);
             Gemm.Multiply(pool, dReduced.T, x, new Matrix(Parameters.GradientPointer + pair.A, Lora.Rank, pair.Inputs), accumulate: true);
@@ -120,12 +122,14 @@ public sealed unsafe class LoraAdapter : IDisposable
     /// <summary>W += s·Aᵀ·Bᵀ in a set of weights of the base's layout, for all targets.</summary>
     internal void AddTo(ParameterSet weights, WorkerPool pool)
     {
+        using var change = weights.BeginChange();
+        using var buffer = new GrowingBuffer();
         for (var layer = 0; layer < Config.NumHiddenLayers; layer++)
         {
             var block = DecoderLayout.BlockOf(weights, layer);
             foreach (var pair in pairs[layer])
             {
-                var scaled = new Matrix(reduced.Reserve((long)Lora.Rank * pair.Inputs), Lora.Rank, pair.Inputs);
+                var scaled = new Matrix(buffer.Reserve((long)Lora.Rank * pair.Inputs), Lora.Rank, pair.Inputs);
                 Buffer.MemoryCopy(A(pair).Data, scaled.Data, (long)Lora.Rank * pair.Inputs * sizeof(float), (long)Lora.Rank * pair.Inputs * sizeof(float));
                 Scale(scaled);
                 var (offset, columns) = WeightOf(block, pair.Site);
@@ -134,24 +138,54 @@ public sealed unsafe class LoraAdapter : IDisposable
         }
     }
 
-    /// <summary>Whether its memory is gone.</summary>
+    /// <summary>Whether its owner has disposed of it; those who have it in use still do.</summary>
     internal bool IsDisposed { get; private set; }
 
+    /// <summary>One more user, who needs its memory until <see cref="Leave"/>.</summary>
+    /// <param name="again">Whether somebody who called this before may still have it in use.</param>
+    /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
+    internal void Enter(bool again = false)
+    {
+        lock (life)
+        {
+            ObjectDisposedException.ThrowIf(again ? released : IsDisposed, this);
+            users++;
+        }
+    }
+
+    internal void Leave()
+    {
+        lock (life)
+        {
+            users--;
+            ReleaseUnused();
+        }
+    }
+
+    /// <summary>Its memory is free when nobody uses it any more: requests under way end as they began, new ones are refused.</summary>
     public void Dispose()
     {
-        IsDisposed = true;
+        lock (life)
+        {
+            IsDisposed = true;
+            ReleaseUnused();
+        }
+    }
+
+    private void ReleaseUnused()
+    {
+        if (!IsDisposed || users > 0 || released) return;
+        released = true;
         Parameters.Dispose();
-        reduced.Dispose();
-        reducedGradient.Dispose();
     }
 
     private Matrix A(LoraPair pair) => new(Parameters.ValuePointer + pair.A, Lora.Rank, pair.Inputs);
     private Matrix B(LoraPair pair) => new(Parameters.ValuePointer + pair.B, pair.Columns, Lora.Rank);
 
     /// <summary>s·x·Aᵀ, (T, r).</summary>
-    private Matrix Reduce(WorkerPool pool, LoraPair pair, Matrix x)
+    private Matrix Reduce(WorkerPool pool, LoraPair pair, Matrix x, GrowingBuffer buffer)
     {
-        var product = new Matrix(reduced.Reserve((long)x.RowCount * Lora.Rank), x.RowCount, Lora.Rank);
+        var product = new Matrix(buffer.Reserve((long)x.RowCount * Lora.Rank), x.RowCount, Lora.Rank);
         Gemm.Multiply(pool, x, A(pair).T, product);
         Scale(product);
         return product;

@@ -9,8 +9,8 @@ internal static class ActivationMemory
     public static long Floats(ModelConfig config, Pass pass, LoraConfig? lora)
     {
         long t = pass.Tokens, n = pass.Scored, d = config.HiddenSize;
-        // Without a way back, two sets of block buffers take turns.
-        var blocks = pass.Backward ? config.NumHiddenLayers : Math.Min(2, config.NumHiddenLayers);
+        // Without a way back, or where it computes them again, two sets of block buffers take turns.
+        var blocks = pass.Backward && !pass.Checkpointing ? config.NumHiddenLayers : Math.Min(2, config.NumHiddenLayers);
         var floats = t * d + blocks * t * PerTokenAndBlock(config) + Head(config, pass);
         if (pass.Backward)
         {
@@ -18,6 +18,7 @@ internal static class ActivationMemory
             floats += t * d + t * Math.Max(d, config.QueryWidth) + t * Math.Max(UpWidth(config), QkvWidth(config)) + 2 * n * d;
             if (config.GatedMlp) floats += t * config.IntermediateSize;
             if (pass.Dropout) floats += t * d;
+            if (pass.Checkpointing) floats += config.NumHiddenLayers * t * d;                        // what entered each block
         }
         return floats + (lora is null ? 0 : (pass.Backward ? 2 : 1) * t * lora.Rank + (pass.Backward ? d : 0));
     }

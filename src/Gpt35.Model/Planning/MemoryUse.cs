@@ -88,4 +88,5 @@ public sealed record MemoryUse
 /// <param name="Backward">Whether a backward pass follows.</param>
 /// <param name="Entropy">Whether the entropy is asked for.</param>
 /// <param name="Dropout">Whether dropout is on.</param>
-public readonly record struct Pass(int Tokens, int Scored, bool Backward = false, bool Entropy = false, bool Dropout = false);
+/// <param name="Checkpointing">Whether <see cref="Decoder.ActivationCheckpointing"/> is on.</param>
+public readonly record struct Pass(int Tokens, int Scored, bool Backward = false, bool Entropy = false, bool Dropout = false, bool Checkpointing = false);

@@ -60,6 +60,7 @@ public sealed unsafe class Optimizer : IDisposable
     /// <param name="loss">Loss of the step, for the recognition of outliers.</param>
     /// <returns>The gradient's global norm before clipping.</returns>
     /// <exception cref="InvalidDataException">The gradient is not finite: training has diverged.</exception>
+    /// <exception cref="InvalidOperationException">An engine is writing texts with these weights.</exception>
     public double Step(double learningRate, double loss = 0)
     {
         exchange.Finish();
@@ -72,6 +73,7 @@ public sealed unsafe class Optimizer : IDisposable
         if (!double.IsFinite(norm))
             throw new InvalidDataException(
                 $"Training diverged: the gradient of optimizer step {StepCount + 1} is {norm}. Lower the learning rate ({options.Lr} at its peak) or lengthen the warm-up ({options.WarmupSteps} steps).");
+        using var change = parameters.BeginChange();
         var scale = options.Clip > 0 && norm > options.Clip ? options.Clip / norm : 1;
         StepCount++;
         foreach (var (offset, count, decays) in ranges)
@@ -104,6 +106,7 @@ public sealed unsafe class Optimizer : IDisposable
     public void SwapAverage()
     {
         if (average is null) return;
+        using var change = parameters.BeginChange();
         average.Swap(pool);
         ShareValues();
     }

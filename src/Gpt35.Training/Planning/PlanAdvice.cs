@@ -25,6 +25,13 @@ public static class PlanAdvice
 
         var smaller = Passes(work, available);
         if (smaller != work) Add($"{PassName(work)} {Passage(work, smaller.MicroTokens)} instead of {Passage(work, work.MicroTokens)}", smaller);
+        if (work is { ActivationCheckpointing: false, Format: Dtype.Fp32 } && work.Kind != WorkloadKind.Model)
+        {
+            var again = work with { ActivationCheckpointing = true };
+            Add("activation_checkpointing: true, for a third more time", again);
+            var passes = Passes(again, available);
+            if (passes != again) Add($"activation_checkpointing: true and {PassName(work)} {Passage(work, passes.MicroTokens)}", passes);
+        }
         if (Contexts(smaller, available) is var shorter && shorter != smaller) Add(Shortened(work, shorter.Context), shorter);
         var adapter = work.Lora is null && work.Kind != WorkloadKind.Pretrain ? Adapted(work) : null;
         if (adapter is not null)

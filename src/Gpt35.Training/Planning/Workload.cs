@@ -48,6 +48,9 @@ public sealed record Workload
     /// <summary>Whether dropout is on, which takes a buffer more.</summary>
     public bool Dropout { get; init; }
 
+    /// <summary>Whether activations are computed again in the backward pass.</summary>
+    public bool ActivationCheckpointing { get; init; }
+
     public Dtype Format { get; init; } = Dtype.Fp32;
 
     /// <summary>Whether all four models of PPO stand on one base (adapters over the same folder).</summary>

@@ -1,3 +1,4 @@
+using Gpt35.Model;
 using Gpt35.Tokenization;
 using Microsoft.Extensions.AI;
 
@@ -35,6 +36,19 @@ public sealed class EngineEmbeddingGeneratorTests : IDisposable
         Assert.All(found, embedding => Assert.Equal(("tiny", 16), (embedding.ModelId, embedding.Dimensions)));
         Assert.Equal(engine.Embed(ids, Pooling.LastToken)[2], (await new EngineEmbeddingGenerator(engine, Pooling.LastToken).GenerateVectorAsync("to read")).ToArray());
         Assert.Empty(await generator.GenerateAsync([]));
+    }
+
+    [Fact]
+    public async Task An_adapter_comes_with_the_options()
+    {
+        using var adapter = LoraAdapter.Create(tiny.Decoder.Config, new LoraConfig { Rank = 2, Alpha = 4, Targets = [LoraTarget.CAttn] }, 1);
+        foreach (ref var value in adapter.Parameters.Values) value += 0.3f;
+        var found = await generator.GenerateVectorAsync("some text", new() { AdditionalProperties = new() { ["adapter"] = adapter } });
+        int[] ids = [Tokenizer.EndOfText, .. Tokenizer.Encode("some text")];
+        Assert.Equal(engine.Embed([ids], adapter: adapter)[0], found.ToArray());
+        Assert.NotEqual(engine.Embed([ids])[0], found.ToArray());
+        var wrong = await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new() { AdditionalProperties = new() { ["adapter"] = "polite" } }));
+        Assert.Contains("polite; expected a LoraAdapter", wrong.Message);
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-using Gpt35.Inference.Scheduling;
+using Gpt35.Model;
 
 namespace Gpt35.Inference.Tests.Scheduling;
 

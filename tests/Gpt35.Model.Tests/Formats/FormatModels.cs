@@ -12,8 +12,16 @@ public abstract class FormatTests : IDisposable
 
     protected static readonly ModelConfig Llama = Gpt2 with
     {
-        PositionEncoding = PositionEncoding.Rotary, Normalization = Normalization.RmsNorm, HiddenAct = Activation.Silu, GatedMlp = true,
-        AttentionBias = false, MlpBias = false, TieWordEmbeddings = false, NumKeyValueHeads = 2, RopeTheta = 500_000, ResidDropout = 0,
+        PositionEncoding = PositionEncoding.Rotary,
+        Normalization = Normalization.RmsNorm,
+        HiddenAct = Activation.Silu,
+        GatedMlp = true,
+        AttentionBias = false,
+        MlpBias = false,
+        TieWordEmbeddings = false,
+        NumKeyValueHeads = 2,
+        RopeTheta = 500_000,
+        ResidDropout = 0,
     };
 
     /// <summary>Every family, and within it what a file has to say differently.</summary>

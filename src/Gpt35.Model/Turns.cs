@@ -1,7 +1,7 @@
-namespace Gpt35.Inference.Scheduling;
+namespace Gpt35.Model;
 
 /// <summary>A lock that is held in the order in which it was asked for: whoever takes it again at once, as an engine's thread does between two steps, keeps nobody out.</summary>
-internal sealed class Turns
+public sealed class Turns
 {
     private readonly object gate = new();
     private long asked, served;
@@ -35,8 +35,13 @@ internal sealed class Turns
         }
     }
 
-    internal readonly struct Turn(Turns turns) : IDisposable
+    /// <summary>Ends the turn when it is disposed of.</summary>
+    public readonly struct Turn : IDisposable
     {
+        private readonly Turns turns;
+
+        internal Turn(Turns turns) => this.turns = turns;
+
         public void Dispose() => turns.End();
     }
 }
