@@ -5,6 +5,7 @@ internal sealed record Options
 {
     public bool Json { get; init; }
     public bool Quick { get; init; }
+    public bool Profile { get; init; }
     public string? TextFolder { get; init; }
 
     public static Options Parse(ReadOnlySpan<string> args)
@@ -16,8 +17,9 @@ internal sealed record Options
             {
                 "--json" => options with { Json = true },
                 "--quick" => options with { Quick = true },
+                "--profile" => options with { Profile = true },
                 "--text" when i + 1 < args.Length => options with { TextFolder = args[++i] },
-                var unknown => throw new ArgumentException($"Found '{unknown}'; expected --json, --quick or --text FOLDER."),
+                var unknown => throw new ArgumentException($"Found '{unknown}'; expected --json, --quick, --profile or --text FOLDER."),
             };
         }
         return options;
