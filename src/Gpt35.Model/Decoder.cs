@@ -113,8 +113,8 @@ public sealed unsafe partial class Decoder : ITrainableModel
 
     private IEnumerable<GrowingBuffer> Buffers =>
     [
-        .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
-        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient, frozenNorm,
+        .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, activated, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
+        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, attendedGradient, qkvGradient, rowGradient, rowNormGradient, frozenNorm,
     ];
 
     /// <summary>The values at an offset; null where the model has no such parameter.</summary>
