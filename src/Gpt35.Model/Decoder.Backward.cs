@@ -18,20 +18,15 @@ public sealed unsafe partial class Decoder
 
         // Head and final norm, on the scored rows only.
         var dh = rowNormGradient.Reserve((long)n * d);
-        new Span<float>(dh, n * d).Clear();
         if (!gradients.LogProb.IsEmpty || !gradients.Entropy.IsEmpty) BackwardVocabulary(batch, gradients, dh);
+        else new Span<float>(dh, n * d).Clear();
         if (!gradients.Scalars.IsEmpty) BackwardScalars(batch, gradients.Scalars, dh);
         var dRows = rowGradient.Reserve((long)n * d);
         NormalizeBackward(dh, finalRows.Pointer, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift),
             finalMean.Pointer, finalInverseDeviation.Pointer, n, dRows, false);
 
         var dx = gradient.Reserve((long)tokens * d);
-        new Span<float>(dx, checked(tokens * d)).Clear();
-        for (var i = 0; i < n; i++)
-        {
-            float* from = dRows + (long)i * d, to = dx + (long)batch.ScoredRows[i] * d;
-            for (var j = 0; j < d; j++) to[j] += from[j];
-        }
+        fixed (int* scored = batch.ScoredRows) SelectedRows.Scatter(pool, dRows, scored, n, tokens, d, dx);
         for (var layer = blocks.Length - 1; layer >= 0; layer--)
         {
             BackwardBlock(layer, InputOf(layer, batch), dx, batch);
@@ -155,6 +150,7 @@ public sealed unsafe partial class Decoder
         return masked;
     }
 
+    /// <summary>Sets dh, (N, D), and adds to the gradient of the projection.</summary>
     private void BackwardVocabulary(TokenBatch batch, in TokenGradients gradients, float* dh)
     {
         int n = batch.ScoredCount, d = Config.HiddenSize, v = Config.VocabSize;
@@ -169,7 +165,7 @@ public sealed unsafe partial class Decoder
                 VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
-                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
+                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d));
                 if (adapter is null) Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
     }

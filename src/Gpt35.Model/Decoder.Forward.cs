@@ -40,8 +40,7 @@ public sealed unsafe partial class Decoder
 
         // Only scored rows go on: final norm, then the head.
         var rows = finalRows.Reserve((long)n * d);
-        for (var i = 0; i < n; i++)
-            new ReadOnlySpan<float>(x + (long)batch.ScoredRows[i] * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
+        fixed (int* scored = batch.ScoredRows) SelectedRows.Gather(pool, x, scored, n, d, rows);
         var h = finalNorm.Reserve((long)n * d);
         Normalize(rows, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), n, h, finalMean.Reserve(n), finalInverseDeviation.Reserve(n));
         return new TokenScores
