@@ -5,6 +5,7 @@ internal sealed record Options
 {
     public bool Json { get; init; }
     public bool Quick { get; init; }
+    public bool Profile { get; init; }
     public string? TextFolder { get; init; }
 
     /// <summary>Of generation: only the tasks whose name contains this.</summary>
@@ -28,12 +29,13 @@ internal sealed record Options
             {
                 "--json" => options with { Json = true },
                 "--quick" => options with { Quick = true },
+                "--profile" => options with { Profile = true },
                 "--text" when i + 1 < args.Length => options with { TextFolder = args[++i] },
                 "--only" when i + 1 < args.Length => options with { Only = args[++i] },
                 "--ggml-gpt2" when i + 1 < args.Length => options with { GgmlGpt2 = args[++i] },
                 "--llama-batched-bench" when i + 1 < args.Length => options with { LlamaBatchedBench = args[++i] },
                 "--llmc" when i + 1 < args.Length => options with { Llmc = args[++i] },
-                var unknown => throw new ArgumentException($"Found '{unknown}'; expected --json, --quick, --text FOLDER, --only TEXT, --ggml-gpt2 FOLDER, --llama-batched-bench FILE or --llmc FILE."),
+                var unknown => throw new ArgumentException($"Found '{unknown}'; expected --json, --quick, --profile, --text FOLDER, --only TEXT, --ggml-gpt2 FOLDER, --llama-batched-bench FILE or --llmc FILE."),
             };
         }
         return options;

@@ -4,8 +4,9 @@ using Gpt35.Benchmarks;
 //   --json   one JSON object per row instead of a table
 //   --quick  without the peers that npm installs, and without training
 //   --text   folder with the text to encode; otherwise shared/data/text beside the repository or above it, or made-up text
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick] [--llmc FILE]
-//   training steps beside TorchSharp's eager mode, and the matrix products beside the machine's peak; --quick: the smallest shape once
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- train [--json] [--quick] [--profile] [--llmc FILE]
+//   training steps beside TorchSharp's eager mode, and the matrix products beside the machine's peak; --quick: the smallest shape once;
+//   --profile: no peers, but where a step's time goes, by kernel
 //   --llmc   also beside llm.c, whose train_gpt2 is FILE; -- llmc FILE [--json] [--quick]: beside it alone
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- products [--json]
 //   the matrix products alone
@@ -56,6 +57,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--profile] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }

@@ -39,6 +39,7 @@ internal static class TrainingBenchmarks
     public static int Run(Options options)
     {
         var (shapes, rounds, seconds) = options.Quick ? (TrainingShape.All.Take(1), 1, 2.0) : (TrainingShape.All, 3, 10.0);
+        if (options.Profile) return TrainingProfile.Run(shapes, seconds);
         Console.Error.WriteLine($"{Environment.ProcessorCount} cores; medians of {rounds} round(s), {seconds:F0} s or three steps each");
         if (!options.Json) Row.PrintHeader();
         foreach (var row in shapes.SelectMany(shape => Rows(shape, rounds, seconds)).Concat(options.Quick ? [] : ProductBenchmarks.Rows(TrainingShape.All.Skip(1))).Concat(LlmcBenchmark.Rows(options)))

@@ -43,13 +43,14 @@ internal static class TrainingSteps
         double Step();
     }
 
-    private sealed class OurTrainer : ITrainer
+    internal sealed class OurTrainer : ITrainer
     {
         private readonly WorkerPool pool = new();
         private readonly Decoder model;
         private readonly Optimizer optimizer;
         private readonly TokenBatch batch;
         private readonly float[] gradients;
+        private PoolProfile? profile;
 
         public OurTrainer(TrainingShape shape)
         {
@@ -63,11 +64,19 @@ internal static class TrainingSteps
             Array.Fill(gradients, -1f / shape.Tokens);
         }
 
+        public int Threads => pool.Threads;
+
+        /// <summary>Keeps the times of all kernels from now on, by pass.</summary>
+        public void Observe(PoolProfile observer) => pool.Profile = profile = observer;
+
         public double Step()
         {
             double loss = 0;
+            profile?.Phase = "forward";
             foreach (var logProb in model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true }).LogProb) loss -= logProb / batch.ScoredCount;
+            profile?.Phase = "backward";
             model.Backward(new TokenGradients { LogProb = gradients });
+            profile?.Phase = "optimizer";
             optimizer.Step(LearningRate);
             return loss;
         }

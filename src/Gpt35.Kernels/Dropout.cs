@@ -8,17 +8,20 @@ namespace Gpt35.Kernels;
 /// </summary>
 public static unsafe class Dropout
 {
-    private const int Chunk = 8192;
+    /// <summary>Elements whose mask comes from one key.</summary>
+    public const int Chunk = 8192;
 
     /// <param name="pool">Threads to use.</param>
     /// <param name="x">(n,), changed in place.</param>
     /// <param name="n">Elements.</param>
     /// <param name="rate">Probability of becoming 0, in [0, 1); 0 leaves x alone.</param>
     /// <param name="key">Names the mask: derive it from seed, step, layer and place with <see cref="CounterRandom.Hash"/>.</param>
-    public static void Apply(WorkerPool pool, float* x, long n, float rate, ulong key)
+    /// <param name="first">Which element of the mask x starts with; a multiple of 8,192.</param>
+    public static void Apply(WorkerPool pool, float* x, long n, float rate, ulong key, long first = 0)
     {
         if (!(rate >= 0 && rate < 1)) throw new ArgumentOutOfRangeException(nameof(rate), rate, "A dropout rate is in [0, 1).");
-        if (rate > 0) Simd.Run(pool, Simd.Pieces(n, Chunk), new Job(x, n, rate, key));
+        if (first % Chunk != 0) throw new ArgumentOutOfRangeException(nameof(first), first, $"A piece of a mask starts at a multiple of {Chunk}.");
+        if (rate > 0) Simd.Run(pool, Simd.Pieces(n, Chunk), new Job(x, n, rate, key, first / Chunk));
     }
 
     /// <summary>The definition: whether element i survives.</summary>
@@ -52,12 +55,12 @@ public static unsafe class Dropout
         return W.XorBits(z, W.ShiftRight(z, 16));
     }
 
-    private readonly struct Job(float* x, long n, float rate, ulong key) : ITieredJob
+    private readonly struct Job(float* x, long n, float rate, ulong key, long firstChunk) : ITieredJob
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
-            var (firstKey, secondKey) = Keys(part, key);
+            var (firstKey, secondKey) = Keys(firstChunk + part, key);
             V first = W.CreateBits(firstKey), second = W.CreateBits(secondKey), threshold = W.CreateBits(Threshold(rate));
             V scale = W.Create(1 / (1 - rate)), zero = W.Create(0);
             var from = x + (long)part * Chunk;

@@ -44,14 +44,15 @@ public static unsafe class Nonlinear
     /// <param name="dy">(n,).</param>
     /// <param name="n">Elements.</param>
     /// <param name="dx">Receives (n,); may be dy or x.</param>
-    public static void Backward(WorkerPool pool, Nonlinearity f, float* x, float* dy, long n, float* dx)
+    /// <param name="y">Receives f(x) once more, (n,).</param>
+    public static void Backward(WorkerPool pool, Nonlinearity f, float* x, float* dy, long n, float* dx, float* y)
     {
         var parts = Simd.Pieces(n, Chunk);
         switch (f)
         {
-            case Nonlinearity.GeluTanh: Simd.Run(pool, parts, new BackwardJob<GeluTanh>(x, dy, n, dx)); break;
-            case Nonlinearity.GeluErf: Simd.Run(pool, parts, new BackwardJob<GeluErf>(x, dy, n, dx)); break;
-            default: Simd.Run(pool, parts, new BackwardJob<Silu>(x, dy, n, dx)); break;
+            case Nonlinearity.GeluTanh: Simd.Run(pool, parts, new BackwardJob<GeluTanh>(x, dy, n, dx, y)); break;
+            case Nonlinearity.GeluErf: Simd.Run(pool, parts, new BackwardJob<GeluErf>(x, dy, n, dx, y)); break;
+            default: Simd.Run(pool, parts, new BackwardJob<Silu>(x, dy, n, dx, y)); break;
         }
     }
 
@@ -80,14 +81,15 @@ public static unsafe class Nonlinear
     /// <param name="rows">Rows.</param>
     /// <param name="width">Columns of the result.</param>
     /// <param name="dx">Receives (rows, 2·width): dg | du; may be x.</param>
-    public static void BackwardGated(WorkerPool pool, Nonlinearity f, float* x, float* dy, int rows, int width, float* dx)
+    /// <param name="y">Receives f(g)∘u once more, (rows, width).</param>
+    public static void BackwardGated(WorkerPool pool, Nonlinearity f, float* x, float* dy, int rows, int width, float* dx, float* y)
     {
         var parts = Simd.Pieces(rows, RowsPerPart(width));
         switch (f)
         {
-            case Nonlinearity.GeluTanh: Simd.Run(pool, parts, new BackwardGatedJob<GeluTanh>(x, dy, rows, width, dx)); break;
-            case Nonlinearity.GeluErf: Simd.Run(pool, parts, new BackwardGatedJob<GeluErf>(x, dy, rows, width, dx)); break;
-            default: Simd.Run(pool, parts, new BackwardGatedJob<Silu>(x, dy, rows, width, dx)); break;
+            case Nonlinearity.GeluTanh: Simd.Run(pool, parts, new BackwardGatedJob<GeluTanh>(x, dy, rows, width, dx, y)); break;
+            case Nonlinearity.GeluErf: Simd.Run(pool, parts, new BackwardGatedJob<GeluErf>(x, dy, rows, width, dx, y)); break;
+            default: Simd.Run(pool, parts, new BackwardGatedJob<Silu>(x, dy, rows, width, dx, y)); break;
         }
     }
 
@@ -105,18 +107,24 @@ public static unsafe class Nonlinear
         }
     }
 
-    private readonly struct BackwardJob<F>(float* x, float* dy, long n, float* dx) : ITieredJob where F : struct, ILaneFunction
+    private readonly struct BackwardJob<F>(float* x, float* dy, long n, float* dx, float* y) : ITieredJob where F : struct, ILaneFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
             var i = (long)part * Chunk;
             var end = Math.Min(i + Chunk, n);
-            for (; i + W.Count <= end; i += W.Count) W.Store(dx + i, W.Multiply(W.Load(dy + i), F.Slope<W, V>(W.Load(x + i), out _)));
+            for (; i + W.Count <= end; i += W.Count)
+            {
+                var slope = F.Slope<W, V>(W.Load(x + i), out var value);
+                W.Store(dx + i, W.Multiply(W.Load(dy + i), slope));
+                W.Store(y + i, value);
+            }
             if (i >= end) return;
             var tail = (int)(end - i);
-            var slope = F.Slope<W, V>(LaneMath<W, V>.LoadFirst(x + i, tail), out _);
-            LaneMath<W, V>.StoreFirst(dx + i, W.Multiply(LaneMath<W, V>.LoadFirst(dy + i, tail), slope), tail);
+            var lastSlope = F.Slope<W, V>(LaneMath<W, V>.LoadFirst(x + i, tail), out var lastValue);
+            LaneMath<W, V>.StoreFirst(dx + i, W.Multiply(LaneMath<W, V>.LoadFirst(dy + i, tail), lastSlope), tail);
+            LaneMath<W, V>.StoreFirst(y + i, lastValue, tail);
         }
     }
 
@@ -138,7 +146,7 @@ public static unsafe class Nonlinear
         }
     }
 
-    private readonly struct BackwardGatedJob<F>(float* x, float* dy, int rows, int width, float* dx) : ITieredJob where F : struct, ILaneFunction
+    private readonly struct BackwardGatedJob<F>(float* x, float* dy, int rows, int width, float* dx, float* y) : ITieredJob where F : struct, ILaneFunction
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
@@ -146,13 +154,14 @@ public static unsafe class Nonlinear
             var end = Math.Min((part + 1) * RowsPerPart(width), rows);
             for (var row = part * RowsPerPart(width); row < end; row++)
             {
-                float* g = x + 2 * (nint)row * width, d = dy + (nint)row * width, target = dx + 2 * (nint)row * width;
+                float* g = x + 2 * (nint)row * width, d = dy + (nint)row * width, target = dx + 2 * (nint)row * width, again = y + (nint)row * width;
                 var j = 0;
                 for (; j + W.Count <= width; j += W.Count)
                 {
                     V slope = F.Slope<W, V>(W.Load(g + j), out var value), dy = W.Load(d + j), u = W.Load(g + width + j);
                     W.Store(target + j, W.Multiply(W.Multiply(dy, u), slope));
                     W.Store(target + width + j, W.Multiply(dy, value));
+                    W.Store(again + j, W.Multiply(value, u));
                 }
                 if (j == width) continue;
                 var tail = width - j;
@@ -160,6 +169,7 @@ public static unsafe class Nonlinear
                 V lastDy = LaneMath<W, V>.LoadFirst(d + j, tail), lastU = LaneMath<W, V>.LoadFirst(g + width + j, tail);
                 LaneMath<W, V>.StoreFirst(target + j, W.Multiply(W.Multiply(lastDy, lastU), lastSlope), tail);
                 LaneMath<W, V>.StoreFirst(target + width + j, W.Multiply(lastDy, lastValue), tail);
+                LaneMath<W, V>.StoreFirst(again + j, W.Multiply(lastValue, lastU), tail);
             }
         }
     }

@@ -66,6 +66,15 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <remarks>Several threads may call at once: their jobs run one after the other. A call from inside a part runs on that thread alone.</remarks>
     public void Run<TJob>(int parts, in TJob job) where TJob : struct, IParallelJob
     {
+        if (Profile is { } profile && !insidePart) profile.Run(this, parts, job);
+        else RunUnobserved(parts, job);
+    }
+
+    /// <summary>Keeps the times of all jobs from now on; null, as it is at first: nothing is kept.</summary>
+    internal PoolProfile? Profile { private get; set; }
+
+    internal void RunUnobserved<TJob>(int parts, in TJob job) where TJob : struct, IParallelJob
+    {
         ObjectDisposedException.ThrowIf(stopping, this);
         if (parts <= 1 || workers.Length == 0 || insidePart)
         {

@@ -6,7 +6,7 @@ namespace Gpt35.Model;
 internal sealed unsafe class BlockActivations : IDisposable
 {
     private readonly GrowingBuffer norm1 = new(), norm1Mean = new(), norm1InverseDeviation = new(), qkv = new(), attended = new(), logSumExp = new();
-    private readonly GrowingBuffer middle = new(), norm2 = new(), norm2Mean = new(), norm2InverseDeviation = new(), up = new(), activated = new(), output = new();
+    private readonly GrowingBuffer middle = new(), norm2 = new(), norm2Mean = new(), norm2InverseDeviation = new(), up = new(), output = new();
 
     public float* Norm1 => norm1.Pointer;                                   // (T, D)
     public float* Norm1Mean => norm1Mean.Pointer;                           // (T)
@@ -20,7 +20,7 @@ internal sealed unsafe class BlockActivations : IDisposable
     public float* Norm2Mean => norm2Mean.Pointer;                           // (T)
     public float* Norm2InverseDeviation => norm2InverseDeviation.Pointer;   // (T)
     public float* Up => up.Pointer;                                         // (T, F) or (T, 2F), before the nonlinearity
-    public float* Activated => activated.Pointer;                           // (T, F), after it
+    // What comes after the nonlinearity is a third of a block's activations and quickly computed again.
     /// <summary>Residual stream after the feed-forward branch.</summary>
     public float* Output => output.Pointer;                                 // (T, D)
 
@@ -33,16 +33,27 @@ internal sealed unsafe class BlockActivations : IDisposable
         qkv.Reserve(t * (config.QueryWidth + 2L * config.KeyValueWidth));
         logSumExp.Reserve(t * config.NumAttentionHeads);
         up.Reserve(t * config.IntermediateSize * (config.GatedMlp ? 2 : 1));
-        activated.Reserve(t * config.IntermediateSize);
     }
 
     public IEnumerable<GrowingBuffer> Buffers =>
-        [norm1, norm1Mean, norm1InverseDeviation, qkv, attended, logSumExp, middle, norm2, norm2Mean, norm2InverseDeviation, up, activated, output];
+        [norm1, norm1Mean, norm1InverseDeviation, qkv, attended, logSumExp, middle, norm2, norm2Mean, norm2InverseDeviation, up, output];
 
     public void Dispose()
     {
         foreach (var buffer in Buffers) buffer.Dispose();
     }
+}
+
+/// <summary>Neighbouring rows of the matrices of a pass.</summary>
+/// <param name="First">The first.</param>
+/// <param name="Count">How many.</param>
+internal readonly record struct Rows(int First, int Count)
+{
+    /// <summary>At most so many of (total) rows, from the given one on.</summary>
+    public static Rows From(int first, int most, int total) => new(first, Math.Min(most, total - first));
+
+    /// <summary>Where they are in a matrix with so many columns.</summary>
+    public unsafe float* Of(float* matrix, int columns) => matrix + (nint)First * columns;
 }
 
 /// <summary>Native memory that grows to the largest size asked for and is then reused, so that a steady training step allocates nothing.</summary>

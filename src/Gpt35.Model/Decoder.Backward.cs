@@ -5,7 +5,7 @@ namespace Gpt35.Model;
 public sealed unsafe partial class Decoder
 {
     private readonly GrowingBuffer gradient = new(), branchGradient = new(), wideGradient = new(), activatedGradient = new(), normGradient = new();
-    private readonly GrowingBuffer rowGradient = new(), rowNormGradient = new();
+    private readonly GrowingBuffer attendedGradient = new(), qkvGradient = new(), rowGradient = new(), rowNormGradient = new();
 
     public void Backward(in TokenGradients gradients)
     {
@@ -22,20 +22,15 @@ public sealed unsafe partial class Decoder
 
         // Head and final norm, on the scored rows only.
         var dh = rowNormGradient.Reserve((long)n * d);
-        new Span<float>(dh, n * d).Clear();
         if (!gradients.LogProb.IsEmpty || !gradients.Entropy.IsEmpty) BackwardVocabulary(batch, gradients, dh);
+        else new Span<float>(dh, n * d).Clear();
         if (!gradients.Scalars.IsEmpty) BackwardScalars(batch, gradients.Scalars, dh);
         var dRows = rowGradient.Reserve((long)n * d);
         NormalizeBackward(dh, finalRows.Pointer, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift),
             finalMean.Pointer, finalInverseDeviation.Pointer, n, dRows, false);
 
         var dx = gradient.Reserve((long)tokens * d);
-        new Span<float>(dx, checked(tokens * d)).Clear();
-        for (var i = 0; i < n; i++)
-        {
-            float* from = dRows + (long)i * d, to = dx + (long)batch.ScoredRows[i] * d;
-            for (var j = 0; j < d; j++) to[j] += from[j];
-        }
+        fixed (int* scored = batch.ScoredRows) SelectedRows.Scatter(pool, dRows, scored, n, tokens, d, dx);
         for (var layer = blocks.Length - 1; layer >= 0; layer--)
         {
             BackwardBlock(layer, InputOf(layer, batch), dx, batch);
@@ -44,7 +39,7 @@ public sealed unsafe partial class Decoder
         }
 
         if (adapter is not null) return;                    // nothing below the blocks is trained
-        ApplyDropout(dx, (long)tokens * d, lastRequest, place: 0);
+        ApplyDropout(dx, new Rows(0, tokens), lastRequest, place: 0);
         fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
             Embedding.Backward(dx, ids, starts, batch.SequenceCount, d,
                 Gradient(OffsetOf(DecoderLayout.TokenEmbedding)), Gradient(OffsetOf(DecoderLayout.PositionEmbedding)));
@@ -62,29 +57,59 @@ public sealed unsafe partial class Decoder
     /// <summary>Turns <paramref name="dx"/>, the gradient of the block's output, into the gradient of its input <paramref name="x"/>, (T, D).</summary>
     private void BackwardBlock(int layer, float* x, float* dx, TokenBatch batch)
     {
-        int tokens = batch.TokenCount, d = Config.HiddenSize, f = Config.IntermediateSize, width = Config.QueryWidth;
-        var block = blocks[layer];
+        int tokens = batch.TokenCount, most = RowsAtOnce(tokens);
         var a = ActivationsOf(layer, last: true);
-        var dNorm = normGradient.Reserve((long)tokens * Math.Max(d, width));
-        var dWide = wideGradient.Reserve((long)tokens * Math.Max(UpWidth, QkvWidth));
-
-        // output = middle + dropout(act(norm2·Up + b)·Down + b)
-        var dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 2);
-        var dActivated = Config.GatedMlp ? activatedGradient.Reserve((long)tokens * f) : dWide;
-        BackwardLinear(layer, LinearSite.Down, a.Activated, dBranch, tokens, f, d, block.DownWeight, block.DownBias, dActivated);
-        if (Config.GatedMlp) Nonlinear.BackwardGated(pool, nonlinearity, a.Up, dActivated, tokens, f, dWide);
-        else Nonlinear.Backward(pool, nonlinearity, a.Up, dWide, (long)tokens * f, dWide);
-        BackwardLinear(layer, LinearSite.Up, a.Norm2, dWide, tokens, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
-        NormalizeBackward(dNorm, a.Middle, block.Norm2Scale, block.Norm2Shift, a.Norm2Mean, a.Norm2InverseDeviation, tokens, dx, true);
-
-        // middle = x + dropout(Attention(norm1·Qkv + b)·Out + b)
-        dBranch = BranchGradient(dx, (long)tokens * d, place: 2 * layer + 1);
-        BackwardLinear(layer, LinearSite.Out, a.Attended, dBranch, tokens, width, d, block.OutWeight, block.OutBias, dNorm);
+        var dAttended = attendedGradient.Reserve((long)tokens * Config.QueryWidth);
+        var dQkv = qkvGradient.Reserve((long)tokens * QkvWidth);
+        for (var from = 0; from < tokens; from += most)
+        {
+            var rows = Rows.From(from, most, tokens);
+            BackwardFeedForward(layer, rows, a, dx);
+            BackwardAttended(layer, rows, a, dx, dAttended);
+        }
         fixed (int* starts = batch.SequenceStarts)
-            CausalAttention.Backward(pool, a.Qkv, a.Attended, dNorm, a.LogSumExp, starts, batch.SequenceCount, shapes[layer], dWide);
-        Rotate(dWide, positions.AsSpan(0, rotary is null ? 0 : tokens), back: true);
-        BackwardLinear(layer, LinearSite.Qkv, a.Norm1, dWide, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, dNorm);
-        NormalizeBackward(dNorm, x, block.Norm1Scale, block.Norm1Shift, a.Norm1Mean, a.Norm1InverseDeviation, tokens, dx, true);
+            CausalAttention.Backward(pool, a.Qkv, a.Attended, dAttended, a.LogSumExp, starts, batch.SequenceCount, shapes[layer], dQkv);
+        Rotate(dQkv, positions.AsSpan(0, rotary is null ? 0 : tokens), back: true);
+        for (var from = 0; from < tokens; from += most) BackwardQkv(layer, x, Rows.From(from, most, tokens), a, dQkv, dx);
+    }
+
+    /// <summary>output = middle + dropout(act(norm2·Up + b)·Down + b): from the gradient of the output to that of middle, in place.</summary>
+    private void BackwardFeedForward(int layer, Rows rows, BlockActivations a, float* dx)
+    {
+        int n = rows.Count, d = Config.HiddenSize, f = Config.IntermediateSize;
+        var block = blocks[layer];
+        float* up = rows.Of(a.Up, UpWidth), norm = rows.Of(a.Norm2, d);
+        var active = activated.Reserve((long)n * f);
+        var dNorm = normGradient.Reserve((long)n * d);
+        var dUp = wideGradient.Reserve((long)n * UpWidth);
+        var dBranch = BranchGradient(dx, rows, place: 2 * layer + 2);
+        var dActivated = Config.GatedMlp ? activatedGradient.Reserve((long)n * f) : dUp;
+        if (adapter is not null) Activate(up, n, active);   // which the adapter reads before the base does
+        InputGradient(layer, LinearSite.Down, active, dBranch, n, f, d, block.DownWeight, dActivated);
+        if (Config.GatedMlp) Nonlinear.BackwardGated(pool, nonlinearity, up, dActivated, n, f, dUp, active);
+        else Nonlinear.Backward(pool, nonlinearity, up, dUp, (long)n * f, dUp, active);
+        WeightGradient(active, dBranch, n, f, d, block.DownWeight, block.DownBias);
+        BackwardLinear(layer, LinearSite.Up, norm, dUp, n, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
+        NormalizeBackward(dNorm, rows.Of(a.Middle, d), block.Norm2Scale, block.Norm2Shift, rows.Of(a.Norm2Mean, 1), rows.Of(a.Norm2InverseDeviation, 1), n, rows.Of(dx, d), true);
+    }
+
+    /// <summary>middle = x + dropout(attended·Out + b): from the gradient of middle to that of attended.</summary>
+    private void BackwardAttended(int layer, Rows rows, BlockActivations a, float* dx, float* dAttended)
+    {
+        int d = Config.HiddenSize, width = Config.QueryWidth;
+        var block = blocks[layer];
+        var dBranch = BranchGradient(dx, rows, place: 2 * layer + 1);
+        BackwardLinear(layer, LinearSite.Out, rows.Of(a.Attended, width), dBranch, rows.Count, width, d, block.OutWeight, block.OutBias, rows.Of(dAttended, width));
+    }
+
+    /// <summary>qkv = norm1(x)·Qkv + b: adds to the gradient of the block's input.</summary>
+    private void BackwardQkv(int layer, float* x, Rows rows, BlockActivations a, float* dQkv, float* dx)
+    {
+        var d = Config.HiddenSize;
+        var block = blocks[layer];
+        var dNorm = normGradient.Reserve((long)rows.Count * d);
+        BackwardLinear(layer, LinearSite.Qkv, rows.Of(a.Norm1, d), rows.Of(dQkv, QkvWidth), rows.Count, d, QkvWidth, block.QkvWeight, block.QkvBias, dNorm);
+        NormalizeBackward(dNorm, rows.Of(x, d), block.Norm1Scale, block.Norm1Shift, rows.Of(a.Norm1Mean, 1), rows.Of(a.Norm1InverseDeviation, 1), rows.Count, rows.Of(dx, d), true);
     }
 
     /// <summary>The way back through <see cref="Normalize"/>: sets dx or adds to it, and adds to the gradients of scale and shift.</summary>
@@ -97,28 +122,39 @@ public sealed unsafe partial class Decoder
     }
 
     /// <summary>y = x·W + b: dW += xᵀ·dy, db += Σ dy, dx = dy·Wᵀ; with an adapter its gradients in place of those of W and b.</summary>
-    private void BackwardLinear(int layer, LinearSite site, float* x, float* dy, int tokens, int inputs, int outputs, long weight, long bias, float* dx)
+    private void BackwardLinear(int layer, LinearSite site, float* x, float* dy, int rows, int inputs, int outputs, long weight, long bias, float* dx)
     {
-        Matrix from = new(x, tokens, inputs), dyMatrix = new(dy, tokens, outputs), dxMatrix = new(dx, tokens, inputs);
-        if (adapter is null)
-        {
-            Gemm.Multiply(pool, from.T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
-            if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
-        }
-        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
-        adapter?.Backward(pool, layer, site, from, dyMatrix, dxMatrix, lowRank, lowRankGradient);
+        WeightGradient(x, dy, rows, inputs, outputs, weight, bias);
+        InputGradient(layer, site, x, dy, rows, inputs, outputs, weight, dx);
     }
 
-    /// <summary>The gradient that enters a residual branch: dx itself, or its copy under the branch's dropout mask.</summary>
-    private float* BranchGradient(float* dx, long count, int place)
+    private void WeightGradient(float* x, float* dy, int rows, int inputs, int outputs, long weight, long bias)
     {
-        if (lastRequest.DropoutKey is null || Config.ResidDropout == 0) return dx;
+        if (adapter is not null) return;
+        Gemm.Multiply(pool, new Matrix(x, rows, inputs).T, new Matrix(dy, rows, outputs), GradientMatrix(weight, inputs, outputs), true);
+        if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, rows, outputs, Gradient(bias));
+    }
+
+    private void InputGradient(int layer, LinearSite site, float* x, float* dy, int rows, int inputs, int outputs, long weight, float* dx)
+    {
+        Matrix dyMatrix = new(dy, rows, outputs), dxMatrix = new(dx, rows, inputs);
+        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
+        adapter?.Backward(pool, layer, site, new Matrix(x, rows, inputs), dyMatrix, dxMatrix, lowRank, lowRankGradient);
+    }
+
+    /// <summary>The gradient that enters a residual branch at some rows: that of dx itself, or its copy under the branch's dropout mask.</summary>
+    private float* BranchGradient(float* dx, Rows rows, int place)
+    {
+        var gradient = rows.Of(dx, Config.HiddenSize);
+        if (lastRequest.DropoutKey is null || Config.ResidDropout == 0) return gradient;
+        var count = (long)rows.Count * Config.HiddenSize;
         var masked = branchGradient.Reserve(count);
-        Buffer.MemoryCopy(dx, masked, count * sizeof(float), count * sizeof(float));
-        ApplyDropout(masked, count, lastRequest, place);
+        Buffer.MemoryCopy(gradient, masked, count * sizeof(float), count * sizeof(float));
+        ApplyDropout(masked, rows, lastRequest, place);
         return masked;
     }
 
+    /// <summary>Sets dh, (N, D), and adds to the gradient of the projection.</summary>
     private void BackwardVocabulary(TokenBatch batch, in TokenGradients gradients, float* dh)
     {
         int n = batch.ScoredCount, d = Config.HiddenSize, v = Config.VocabSize;
@@ -133,7 +169,7 @@ public sealed unsafe partial class Decoder
                 VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
-                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
+                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d));
                 if (adapter is null) Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
     }

@@ -69,7 +69,7 @@ public sealed unsafe partial class Decoder
         var t = batch.TokenCount;
         var a = saved[layer & 1];
         a.Reserve(Config, t);
-        ProjectQkv(layer, x, t, a, batch);
+        ProjectQkv(layer, x, new Rows(0, t), a, batch);
         Rotate(a.Qkv, batch.Positions);
         PagedAttention.Store(pool, a.Qkv, pages, sequences, shapes[layer]);
         PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
@@ -80,8 +80,9 @@ public sealed unsafe partial class Decoder
             MoveUp(batch.OutputRows, a.Attended, Config.QueryWidth);
             MoveUp(batch.OutputRows, x, Config.HiddenSize);
         }
-        ProjectAttended(layer, x, t, a, default, batch);
-        return FeedForward(layer, t, a, default, batch);
+        ProjectAttended(layer, x, new Rows(0, t), a, default, batch);
+        FeedForward(layer, new Rows(0, t), a, default, batch);
+        return a.Output;
     }
 
     /// <summary>Whether only the rows with an output go on behind the last attention, which the others are needed for. Adapters find their rows by their places in the batch.</summary>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Gpt35.Kernels;
 
 namespace Gpt35.Model;
@@ -11,9 +12,15 @@ public sealed unsafe partial class Decoder
     /// <summary>But no fewer rows: the whole vocabulary is packed anew for every chunk, and with 64 rows that is a third of the time of the product.</summary>
     private const int FewestLogitChunkRows = 256;
 
+    /// <summary>
+    /// Rows that go through a block's products at a time, so that what one writes the next still finds in the cache. A power of two, and a multiple of the rows whose
+    /// gradients are summed on their own: no bit depends on it.
+    /// </summary>
+    private const int BlockRows = 1024;
+
     private readonly BlockActivations[] saved;
     private readonly GrowingBuffer[] inputs;             // of each block, (T, D); only where activations are recomputed
-    private readonly GrowingBuffer embedded = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
+    private readonly GrowingBuffer embedded = new(), activated = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
     private TokenBatch? lastBatch;
@@ -35,8 +42,7 @@ public sealed unsafe partial class Decoder
 
         // Only scored rows go on: final norm, then the head.
         var rows = finalRows.Reserve((long)n * d);
-        for (var i = 0; i < n; i++)
-            new ReadOnlySpan<float>(x + (long)batch.ScoredRows[i] * d, d).CopyTo(new Span<float>(rows + (long)i * d, d));
+        fixed (int* scored = batch.ScoredRows) SelectedRows.Gather(pool, x, scored, n, d, rows);
         var h = finalNorm.Reserve((long)n * d);
         Normalize(rows, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), n, h, finalMean.Reserve(n), finalInverseDeviation.Reserve(n));
         return new TokenScores
@@ -55,7 +61,7 @@ public sealed unsafe partial class Decoder
         else fixed (int* ids = batch.Tokens, starts = batch.SequenceStarts)
             Embedding.Forward(pool, Weight(OffsetOf(DecoderLayout.TokenEmbedding)), Weight(OffsetOf(DecoderLayout.PositionEmbedding)),
                 ids, starts, batch.SequenceCount, d, x);
-        ApplyDropout(x, (long)tokens * d, what, place: 0);
+        ApplyDropout(x, new Rows(0, tokens), what, place: 0);
         if (rotary is null) return x;
         if (positions.Length < tokens) positions = new int[tokens];
         for (var b = 0; b < batch.SequenceCount; b++)
@@ -92,12 +98,18 @@ public sealed unsafe partial class Decoder
         if (what.ForBackward && ActivationCheckpointing) KeepInput(layer, x, (long)tokens * Config.HiddenSize);
         var a = ActivationsOf(layer, what.ForBackward);
         a.Reserve(Config, tokens);
-        ProjectQkv(layer, x, tokens, a);
+        var most = RowsAtOnce(tokens);
+        for (var from = 0; from < tokens; from += most) ProjectQkv(layer, x, Rows.From(from, most, tokens), a);
         Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
         fixed (int* starts = batch.SequenceStarts)
             CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, shapes[layer], a.Attended, a.LogSumExp);
-        ProjectAttended(layer, x, tokens, a, what);
-        return FeedForward(layer, tokens, a, what);
+        for (var from = 0; from < tokens; from += most)
+        {
+            var rows = Rows.From(from, most, tokens);
+            ProjectAttended(layer, x, rows, a, what);
+            FeedForward(layer, rows, a, what);
+        }
+        return a.Output;
     }
 
     /// <summary>Where a block's activations are. Those that need not last take turns in two sets of buffers; two, because a block reads its predecessor's output.</summary>
@@ -107,37 +119,46 @@ public sealed unsafe partial class Decoder
         Buffer.MemoryCopy(x, inputs[layer].Reserve(count), count * sizeof(float), count * sizeof(float));
 
     /// <summary>Queries, keys and values of norm(x).</summary>
-    private void ProjectQkv(int layer, float* x, int tokens, BlockActivations a, ExtendBatch? batch = null)
+    private void ProjectQkv(int layer, float* x, Rows rows, BlockActivations a, ExtendBatch? batch = null)
     {
         var d = Config.HiddenSize;
         var block = blocks[layer];
-        Normalize(x, block.Norm1Scale, block.Norm1Shift, tokens, a.Norm1, a.Norm1Mean, a.Norm1InverseDeviation);
-        Linear(layer, LinearSite.Qkv, a.Norm1, tokens, d, QkvWidth, block.QkvWeight, block.QkvBias, a.Qkv, batch);
+        var norm = rows.Of(a.Norm1, d);
+        Normalize(rows.Of(x, d), block.Norm1Scale, block.Norm1Shift, rows.Count, norm, rows.Of(a.Norm1Mean, 1), rows.Of(a.Norm1InverseDeviation, 1));
+        Linear(layer, LinearSite.Qkv, norm, rows.Count, d, QkvWidth, block.QkvWeight, block.QkvBias, rows.Of(a.Qkv, QkvWidth), batch);
     }
 
     /// <summary>Middle = x + dropout(attended·Out + b).</summary>
-    private void ProjectAttended(int layer, float* x, int tokens, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
+    private void ProjectAttended(int layer, float* x, Rows rows, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, width = Config.QueryWidth;
         var block = blocks[layer];
-        Linear(layer, LinearSite.Out, a.Attended, tokens, width, d, block.OutWeight, block.OutBias, a.Middle, batch);
-        ApplyDropout(a.Middle, (long)tokens * d, what, place: 2 * layer + 1);
-        VectorMath.Add(pool, x, (long)tokens * d, a.Middle);
+        var middle = rows.Of(a.Middle, d);
+        Linear(layer, LinearSite.Out, rows.Of(a.Attended, width), rows.Count, width, d, block.OutWeight, block.OutBias, middle, batch);
+        ApplyDropout(middle, rows, what, place: 2 * layer + 1);
+        VectorMath.Add(pool, rows.Of(x, d), (long)rows.Count * d, middle);
     }
 
     /// <summary>Output = middle + dropout(act(norm(middle)·Up + b)·Down + b).</summary>
-    private float* FeedForward(int layer, int tokens, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
+    private void FeedForward(int layer, Rows rows, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
-        Normalize(a.Middle, block.Norm2Scale, block.Norm2Shift, tokens, a.Norm2, a.Norm2Mean, a.Norm2InverseDeviation);
-        Linear(layer, LinearSite.Up, a.Norm2, tokens, d, UpWidth, block.UpWeight, block.UpBias, a.Up, batch);
-        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, a.Up, tokens, f, a.Activated);
-        else Nonlinear.Forward(pool, nonlinearity, a.Up, (long)tokens * f, a.Activated);
-        Linear(layer, LinearSite.Down, a.Activated, tokens, f, d, block.DownWeight, block.DownBias, a.Output, batch);
-        ApplyDropout(a.Output, (long)tokens * d, what, place: 2 * layer + 2);
-        VectorMath.Add(pool, a.Middle, (long)tokens * d, a.Output);
-        return a.Output;
+        float* middle = rows.Of(a.Middle, d), norm = rows.Of(a.Norm2, d), up = rows.Of(a.Up, UpWidth), output = rows.Of(a.Output, d);
+        var active = activated.Reserve((long)rows.Count * f);
+        Normalize(middle, block.Norm2Scale, block.Norm2Shift, rows.Count, norm, rows.Of(a.Norm2Mean, 1), rows.Of(a.Norm2InverseDeviation, 1));
+        Linear(layer, LinearSite.Up, norm, rows.Count, d, UpWidth, block.UpWeight, block.UpBias, up, batch);
+        Activate(up, rows.Count, active);
+        Linear(layer, LinearSite.Down, active, rows.Count, f, d, block.DownWeight, block.DownBias, output, batch);
+        ApplyDropout(output, rows, what, place: 2 * layer + 2);
+        VectorMath.Add(pool, middle, (long)rows.Count * d, output);
+    }
+
+    /// <summary>act of (rows, F), or of the gate of (rows, 2F) times the rest.</summary>
+    private void Activate(float* up, int rows, float* active)
+    {
+        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows, Config.IntermediateSize, active);
+        else Nonlinear.Forward(pool, nonlinearity, up, (long)rows * Config.IntermediateSize, active);
     }
 
     /// <summary>y = x·W + b, and what the adapter adds: the model's own to every row, or each sequence's to its rows.</summary>
@@ -193,13 +214,22 @@ public sealed unsafe partial class Decoder
     /// <summary>Another limit, for tests.</summary>
     internal int? LogitRowsLimit { private get; set; }
 
+    private int RowsAtOnce(int tokens) => Math.Min(tokens, RowsAtOnceLimit ?? RowsAtOnce(Config));
+
+    /// <summary>Another limit, for tests: a multiple of the rows that sums over rows and dropout take at once.</summary>
+    internal int? RowsAtOnceLimit { private get; set; }
+
+    /// <summary>Dropout's masks come in pieces of a fixed size, which must not be cut: powers of two, both.</summary>
+    internal static int RowsAtOnce(ModelConfig config) => Math.Max(BlockRows, Dropout.Chunk >> BitOperations.TrailingZeroCount(config.HiddenSize));
+
     internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
         forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize));
 
-    /// <summary>Masks are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
-    private void ApplyDropout(float* x, long count, ForwardRequest what, int place)
+    /// <summary>Masks of rows (rows, D) are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
+    private void ApplyDropout(float* x, Rows rows, ForwardRequest what, int place)
     {
+        var d = Config.HiddenSize;
         if (what.DropoutKey is { } key && Config.ResidDropout > 0)
-            Dropout.Apply(pool, x, count, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place));
+            Dropout.Apply(pool, x, (long)rows.Count * d, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place), (long)rows.First * d);
     }
 }

@@ -115,8 +115,8 @@ public sealed unsafe partial class Decoder : ITrainableModel
 
     private IEnumerable<GrowingBuffer> Buffers =>
     [
-        .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
-        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
+        .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, activated, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
+        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, attendedGradient, qkvGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
     ];
 
     /// <summary>The values at an offset; null where the model has no such parameter.</summary>

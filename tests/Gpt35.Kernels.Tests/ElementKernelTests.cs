@@ -49,6 +49,16 @@ public sealed unsafe class DropoutTests
             }
     }
 
+    [Fact]
+    public void A_mask_can_be_had_in_pieces()
+    {
+        using var x = new Guarded(500);
+        x.Span.Fill(1);
+        Dropout.Apply(Support.Pools[1], x, 500, 0.2f, 99, first: 3 * Dropout.Chunk);
+        for (var i = 0; i < 500; i++) Assert.Equal(Dropout.Keeps(3 * Dropout.Chunk + i, 0.2f, 99), x.Span[i] > 0);
+        Assert.Throws<ArgumentOutOfRangeException>(() => Dropout.Apply(Support.Pools[0], x, 500, 0.2f, 99, first: 100));
+    }
+
     [Theory, InlineData(0.1f), InlineData(0.5f), InlineData(0.9f)]
     public void The_share_dropped_is_the_rate_and_masks_of_different_keys_are_independent(float rate)
     {

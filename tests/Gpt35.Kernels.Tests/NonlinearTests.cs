@@ -21,14 +21,15 @@ public sealed unsafe class NonlinearTests
         var reference = Reference(f);
         foreach (var n in Lengths)
         {
-            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(n);
+            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(n), again = new(n);
             Support.InTier(tier, () =>
             {
                 Nonlinear.Forward(Support.Pools[2], f, x, n, y);
-                Nonlinear.Backward(Support.Pools[1], f, x, dy, n, dx);
+                Nonlinear.Backward(Support.Pools[1], f, x, dy, n, dx, again);
             });
             var xs = Support.Widen(x.Span);
             Support.Close([.. xs.Select(reference)], y.Span, 2e-6);
+            Assert.Equal(y.Array, again.Array);             // to the bit: the backward pass of a model computes it instead of keeping it
             Support.Close([.. xs.Select((v, i) => dy.Span[i] * (reference(v + 1e-5) - reference(v - 1e-5)) / 2e-5)], dx.Span, 1e-5);
         }
     }
@@ -39,11 +40,11 @@ public sealed unsafe class NonlinearTests
         var reference = Reference(f);
         foreach (var (rows, width) in new[] { (1, 1), (3, 5), (2, 16), (7, 33), (3, 9000) })
         {
-            using Guarded x = new(Support.Normal(2 * rows * width, 1, 2)), dy = new(Support.Normal(rows * width, 2)), y = new(rows * width), dx = new(2 * rows * width);
+            using Guarded x = new(Support.Normal(2 * rows * width, 1, 2)), dy = new(Support.Normal(rows * width, 2)), y = new(rows * width), dx = new(2 * rows * width), again = new(rows * width);
             Support.InTier(tier, () =>
             {
                 Nonlinear.ForwardGated(Support.Pools[2], f, x, rows, width, y);
-                Nonlinear.BackwardGated(Support.Pools[1], f, x, dy, rows, width, dx);
+                Nonlinear.BackwardGated(Support.Pools[1], f, x, dy, rows, width, dx, again);
             });
             double[] xs = Support.Widen(x.Span), expected = new double[rows * width], gradient = new double[2 * rows * width];
             for (var i = 0; i < rows; i++)
@@ -55,6 +56,7 @@ public sealed unsafe class NonlinearTests
                     gradient[up] = dy.Span[at] * reference(xs[gate]);
                 }
             Support.Close(expected, y.Span, 4e-6);
+            Assert.Equal(y.Array, again.Array);
             Support.Close(gradient, dx.Span, 2e-5);
         }
     }
@@ -62,11 +64,11 @@ public sealed unsafe class NonlinearTests
     [Theory, MemberData(nameof(Cases))]
     public void Far_out_it_is_zero_or_the_identity_and_NaN_stays_NaN(SimdTier tier, Nonlinearity f)
     {
-        using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(8);
+        using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(8), again = new(8);
         Support.InTier(tier, () =>
         {
             Nonlinear.Forward(Support.Pools[0], f, x, 8, y);
-            Nonlinear.Backward(Support.Pools[0], f, x, dy, 8, dx);
+            Nonlinear.Backward(Support.Pools[0], f, x, dy, 8, dx, again);
         });
         Assert.Equal([0, 0, 0, 0, 20, 100, 1e18f, float.NaN], y.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : v));
         Assert.Equal([0, 0, 0, 0.5f, 1, 1, 1, float.NaN], dx.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : Math.Abs(v - 1) < 1e-6 ? 1 : v));

@@ -76,6 +76,24 @@ public sealed unsafe class LayerNormTests
     private static double[] Sum(double[] x, double[] y) => [.. x.Zip(y, (a, b) => a + b)];
 }
 
+public sealed unsafe class SelectedRowsTests
+{
+    [Theory, InlineData(1), InlineData(2), InlineData(7)]
+    public void Selected_rows_come_out_in_order_and_go_back_among_zeros(int every)
+    {
+        const int Rows = 200, Width = 5;
+        int[] selected = [.. Enumerable.Range(0, Rows).Where(row => row % every == every / 2)];
+        using Guarded x = new(Support.Normal(Rows * Width, 1)), y = new(selected.Length * Width), back = new(Support.Normal(Rows * Width, 2));
+        fixed (int* at = selected)
+        {
+            SelectedRows.Gather(Support.Pools[1], x, at, selected.Length, Width, y);
+            SelectedRows.Scatter(Support.Pools[1], y, at, selected.Length, Rows, Width, back);
+        }
+        Assert.Equal(selected.SelectMany(row => x.Array[(row * Width)..((row + 1) * Width)]), y.Array);
+        Assert.Equal(Enumerable.Range(0, Rows * Width).Select(i => selected.Contains(i / Width) ? x.Array[i] : 0), back.Array);
+    }
+}
+
 public sealed unsafe class RmsNormTests
 {
     private const float Eps = 1e-5f;

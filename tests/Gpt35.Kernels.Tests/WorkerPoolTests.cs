@@ -121,6 +121,27 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
+    public void A_profile_counts_what_each_phase_launched_and_runs_all_of_it()
+    {
+        using var pool = new WorkerPool(2);
+        var runs = new int[12];
+        var profile = new PoolProfile();
+        pool.Profile = profile;
+        profile.Phase = "first";
+        pool.Run(4, new Count(runs));
+        pool.Run(3, new Count(runs));
+        profile.Phase = "second";
+        pool.Run(2, new Nested(pool, runs));
+        pool.Profile = null;
+        pool.Run(4, new Count(runs));
+
+        Assert.Equal((2, 7), (profile.Entries[("first", typeof(Count))].Launches, (int)profile.Entries[("first", typeof(Count))].Parts));
+        Assert.Equal((1, 2), (profile.Entries[("second", typeof(Nested))].Launches, (int)profile.Entries[("second", typeof(Nested))].Parts));
+        Assert.False(profile.Entries.ContainsKey(("second", typeof(CountFrom))), "what a part runs belongs to its job");
+        Assert.Equal([4, 4, 4, 3, 1, 1, 1, 1, 0, 0, 0, 0], runs);
+    }
+
+    [Fact]
     public void A_job_allocates_nothing()
     {
         using var pool = new WorkerPool(2);

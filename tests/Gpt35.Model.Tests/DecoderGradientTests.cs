@@ -125,6 +125,31 @@ public class DecoderGradientTests
         Assert.Equal(kept, Run());
     }
 
+    [Theory]
+    [InlineData("gpt dropout")]
+    [InlineData("llama")]
+    [InlineData("adapter")]
+    public void Blocks_taken_in_pieces_of_rows_give_the_same_bits_as_blocks_in_one_piece(string shape)
+    {
+        // 64 wide, so that 128 rows are a whole piece of a dropout mask.
+        var config = (shape == "llama" ? TestModels.TinyLlama : TestModels.Tiny with { ResidDropout = 0.1f }) with { HiddenSize = 64, MaxPositionEmbeddings = 150 };
+        using var whole = TestModels.Shaken(config);
+        using var adapted = shape == "adapter" ? whole.Adapt(new LoraConfig { Rank = 3, Alpha = 6, Targets = LoraLayout.TargetsOf(config) }, 0, seed: 2) : null;
+        var model = adapted ?? whole;
+        var batch = TestModels.Batch(config, 4, 141, 100, 59);
+        float[] gradients = [.. Enumerable.Range(0, batch.ScoredCount).Select(i => i % 5 - 2f)];
+        float[] Run()
+        {
+            model.Parameters.ZeroGradients();
+            float[] found = [.. model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, DropoutKey = 17 }).LogProb];
+            model.Backward(new TokenGradients { LogProb = gradients });
+            return [.. found, .. model.Parameters.Gradients];
+        }
+        var together = Run();
+        model.RowsAtOnceLimit = 128;
+        Assert.Equal(together, Run());
+    }
+
     [Fact]
     public unsafe void One_batch_can_be_learnt_by_heart()
     {

@@ -8,26 +8,26 @@ internal static class ActivationMemory
 {
     public static long Floats(ModelConfig config, Pass pass, LoraConfig? lora)
     {
-        long t = pass.Tokens, n = pass.Scored, d = config.HiddenSize;
+        long t = pass.Tokens, n = pass.Scored, d = config.HiddenSize, rows = Math.Min(t, Decoder.RowsAtOnce(config));
         // Without a way back, or where it computes them again, two sets of block buffers take turns.
         var blocks = pass.Backward && !pass.Checkpointing ? config.NumHiddenLayers : Math.Min(2, config.NumHiddenLayers);
-        var floats = t * d + blocks * t * PerTokenAndBlock(config) + Head(config, pass);
+        var floats = t * d + blocks * t * PerTokenAndBlock(config) + rows * config.IntermediateSize + Head(config, pass);
         if (pass.Backward)
         {
-            // Gradients of the residual stream, of a norm's output, of the widest layer, of a gated product; and of the scored rows, twice.
-            floats += t * d + t * Math.Max(d, config.QueryWidth) + t * Math.Max(UpWidth(config), QkvWidth(config)) + 2 * n * d;
-            if (config.GatedMlp) floats += t * config.IntermediateSize;
-            if (pass.Dropout) floats += t * d;
+            // Gradients of the residual stream, of attended and of q, k, v; of a norm's output and of the widest layer; of the scored rows, twice.
+            floats += t * (d + config.QueryWidth + QkvWidth(config)) + rows * (d + UpWidth(config)) + 2 * n * d;
+            if (config.GatedMlp) floats += rows * config.IntermediateSize;
+            if (pass.Dropout) floats += rows * d;
             if (pass.Checkpointing) floats += config.NumHiddenLayers * t * d;                        // what entered each block
         }
-        return floats + (lora is null ? 0 : (pass.Backward ? 2 : 1) * t * lora.Rank + (pass.Backward ? d : 0));
+        return floats + (lora is null ? 0 : (pass.Backward ? 2 : 1) * rows * lora.Rank + (pass.Backward ? d : 0));
     }
 
     /// <summary>Floats that a block keeps for each token.</summary>
     internal static long PerTokenAndBlock(ModelConfig config) =>
         4L * config.HiddenSize                                                                       // norm 1, middle, norm 2, output
         + QkvWidth(config) + config.QueryWidth + config.NumAttentionHeads                            // q, k, v; attended; logarithm of the sum
-        + UpWidth(config) + config.IntermediateSize                                                  // before and after the nonlinearity
+        + UpWidth(config)                                                                            // before the nonlinearity
         + 4;                                                                                         // mean and deviation of two norms
 
     private static long Head(ModelConfig config, Pass pass)
