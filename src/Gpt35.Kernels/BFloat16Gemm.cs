@@ -1,0 +1,167 @@
+using System.Runtime.Intrinsics;
+
+namespace Gpt35.Kernels;
+
+/// <summary>
+/// C = A·B of numbers rounded to bfloat16 (8 bits of precision, the range of fp32), summed up in fp32. Every element is one chain over k, in the arithmetic of AVX512-BF16
+/// (<see cref="MultiplyAddPair"/>), so it has the same bits on every processor, whatever the other rows and columns are and however many threads work.
+/// </summary>
+/// <remarks>Both operands are packed, a block of either at a time: strips of eight rows of A, panels of 48 columns of B (Goto and van de Geijn 2008).</remarks>
+public static unsafe class BFloat16Gemm
+{
+    /// <summary>Depth of a block, even: with eight panels of B 576 KiB, so that they stay in the second-level cache.</summary>
+    private const int BlockDepth = 768;
+    /// <summary>Words of a packed block of A, and of B, 8 MiB each.</summary>
+    private const int PackedLimit = 2 << 20;
+    /// <summary>Panels of B that a part goes through with each strip of A.</summary>
+    private const int MostPanels = 8;
+    private const int StripsOfPacking = 16;
+    /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
+    private const long WorkOfOneThread = 400_000;
+
+    /// <summary>Name of the kernel of this machine, for people.</summary>
+    public static string KernelName => BFloat16Kernels.Available ? "bf16 products, AVX512-BF16"
+        : "bf16 products by f32 FMA, slower than f32: this processor or system has no AVX512-BF16";
+
+    /// <summary>C = A·B + bias, or C += A·B.</summary>
+    /// <param name="pool">Threads to use.</param>
+    /// <param name="a">(M, K), any strides; fastest with one of them 1.</param>
+    /// <param name="b">(K, N), any strides; fastest with one of them 1.</param>
+    /// <param name="c">(M, N), column stride 1; overlaps neither a nor b.</param>
+    /// <param name="accumulate">Whether to add to C instead of overwriting it.</param>
+    /// <param name="bias">(N,), the start of each sum, or null; only without <paramref name="accumulate"/>.</param>
+    public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
+    {
+        Gemm.RequireFit(a, b, c, accumulate, bias);
+        if (BFloat16Kernels.Available && !Simd.IsForced) Multiply<BFloat16MachineTile>(pool, a, b, c, accumulate, bias);
+        else
+            switch (Simd.Tier)
+            {
+                case SimdTier.Vector512: Multiply<BFloat16LaneTile<Lanes512, Vector512<float>>>(pool, a, b, c, accumulate, bias); break;
+                case SimdTier.Vector256: Multiply<BFloat16LaneTile<Lanes256, Vector256<float>>>(pool, a, b, c, accumulate, bias); break;
+                default: Multiply<BFloat16LaneTile<Lanes128, Vector128<float>>>(pool, a, b, c, accumulate, bias); break;
+            }
+    }
+
+    /// <summary>The definition, element by element.</summary>
+    internal static void Reference(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias)
+    {
+        for (var i = 0; i < c.RowCount; i++)
+            for (var j = 0; j < c.ColumnCount; j++)
+            {
+                var target = c.Data + (nint)i * c.RowStride + j;
+                var sum = accumulate ? *target : bias != null ? bias[j] : 0;
+                for (var k = 0; k < a.ColumnCount; k += 2) sum = MultiplyAddPair(Pair(a.T, k, i), Pair(b, k, j), sum);
+                *target = sum;
+            }
+
+        static uint Pair(Matrix m, int k, int j)
+        {
+            var at = m.Data + (nint)k * m.RowStride + (nint)j * m.ColumnStride;
+            return BFloat16Panel.Round(*at) | (k + 1 < m.RowCount ? BFloat16Panel.Round(at[m.RowStride]) << 16 : 0);
+        }
+    }
+
+    /// <summary>
+    /// sum + x₁·y₁, and to that x₀·y₀: what <c>vdpbf16ps</c> does (Intel SDM vol. 2, as measured on Zen 4): two fused multiply-adds, the upper halves of both words first, each
+    /// rounded to nearest even; numbers below 2⁻¹²⁶ count as zero, read or computed, whatever the processor's modes are.
+    /// </summary>
+    internal static float MultiplyAddPair(uint x, uint y, float sum) =>
+        MultiplyAdd(Half(x << 16), Half(y << 16), MultiplyAdd(Half(x & 0xFFFF_0000), Half(y & 0xFFFF_0000), Flush(sum)));
+
+    private static float Half(uint bits) => Flush(BitConverter.UInt32BitsToSingle(bits));
+
+    private static float Flush(float x) => float.IsSubnormal(x) ? MathF.CopySign(0, x) : x;
+
+    private static float MultiplyAdd(float x, float y, float sum)
+    {
+        // Half a step of 24 bits below the smallest normal number: what is nearer would be rounded to it if smaller numbers had all 24. Exact in double precision.
+        const double Tiny = 1.1754943508222875e-38 - 3.503246160812043e-46;
+        var found = MathF.FusedMultiplyAdd(x, y, sum);
+        return Math.Abs(found) <= 1.17549435e-38f && Math.Abs((double)x * y + sum) < Tiny ? MathF.CopySign(0, found) : found;
+    }
+
+    private static void Multiply<TTile>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias) where TTile : struct, IBFloat16Tile
+    {
+        int depth = a.ColumnCount;
+        int most = Math.Max(BFloat16Panel.Columns, 2 * PackedLimit / BlockDepth / BFloat16Panel.Columns * BFloat16Panel.Columns);
+        int rows = Math.Min(c.RowCount, most), columns = Math.Min(c.ColumnCount, most);
+        var slab = Math.Min(depth, Math.Max(1, most / Math.Max(Math.Max(rows, columns), 1)) * BlockDepth);
+        int words = (slab + 1) / 2, strips = Simd.Pieces(rows, BFloat16Panel.Rows), panels = Simd.Pieces(columns, BFloat16Panel.Columns);
+        var packedA = (uint*)Scratch.ForCall((long)words * (strips * BFloat16Panel.Rows + panels * BFloat16Panel.Columns));
+        var packedB = packedA + (nint)words * strips * BFloat16Panel.Rows;
+        for (var k = 0; k < depth; k += slab)
+            for (var column = 0; column < c.ColumnCount; column += columns)
+                for (var row = 0; row < c.RowCount; row += rows)
+                {
+                    int count = Math.Min(slab, depth - k), high = Math.Min(rows, c.RowCount - row), wide = Math.Min(columns, c.ColumnCount - column);
+                    var alone = (long)high * wide * count <= WorkOfOneThread;
+                    // A block that the one before had already is still there.
+                    if (column == 0 || rows < c.RowCount) Pack(pool, alone, a.Rows(row, high).Columns(k, count).T, packedA, BFloat16Panel.Rows, StripsOfPacking);
+                    if (row == 0) Pack(pool, alone, b.Rows(k, count).Columns(column, wide), packedB, BFloat16Panel.Columns, 1);
+                    var split = Gemm.Split.Choose(new(high, BFloat16Panel.Rows, 24), new(wide, BFloat16Panel.Columns, MostPanels), count, pool.Threads, alone);
+                    var start = accumulate || k > 0 ? Start.Target : bias != null ? new Start(bias + column, 0, 1) : Start.Zero;
+                    pool.Run(split.Parts, new MultiplyJob<TTile>(packedA, packedB, count, c.Rows(row, high).Columns(column, wide), start, split));
+                }
+    }
+
+    private static void Pack(WorkerPool pool, bool alone, Matrix b, uint* to, int width, int piecesOfPart)
+    {
+        var pieces = Simd.Pieces(b.ColumnCount, width);
+        var each = alone ? pieces : piecesOfPart;
+        pool.Run(Simd.Pieces(pieces, each), new PackJob(b, to, width, each, Simd.Tier));
+    }
+
+    /// <summary>Some strips of A, given as Aᵀ, or panels of B.</summary>
+    private readonly struct PackJob(Matrix b, uint* to, int width, int each, SimdTier tier) : IParallelJob
+    {
+        public void Run(int part)
+        {
+            var end = Math.Min((part + 1) * each * width, b.ColumnCount);
+            var stride = (nint)Simd.Pieces(b.RowCount, 2);
+            for (var column = part * each * width; column < end; column += width)
+            {
+                Matrix piece = b.Columns(column, Math.Min(width, end - column));
+                var at = to + stride * column;
+                if (tier == SimdTier.Vector512 && width % Lanes512.Count == 0) BFloat16Panel.Pack<Lanes512, Vector512<float>>(piece, at, width);
+                else if (tier >= SimdTier.Vector256) BFloat16Panel.Pack<Lanes256, Vector256<float>>(piece, at, width);
+                else BFloat16Panel.Pack<Lanes128, Vector128<float>>(piece, at, width);
+            }
+        }
+    }
+
+    private readonly struct MultiplyJob<TTile>(uint* packedA, uint* packedB, int depth, Matrix c, Start start, Gemm.Split split) : IParallelJob
+        where TTile : struct, IBFloat16Tile
+    {
+        public void Run(int part)
+        {
+            var (row, rows, column, columns) = split.Part(part);
+            var words = (nint)Simd.Pieces(depth, 2);
+            for (var k = 0; k < depth; k += BlockDepth)
+            {
+                var pairs = Simd.Pieces(Math.Min(BlockDepth, depth - k), 2);
+                var from = k > 0 ? Start.Target : start;
+                for (var i = row; i < row + rows; i += BFloat16Panel.Rows)
+                    for (var j = column; j < column + columns; j += BFloat16Panel.Columns)
+                        Tile(packedA + words * i + (nint)k / 2 * BFloat16Panel.Rows, packedB + words * j + (nint)k / 2 * BFloat16Panel.Columns, pairs,
+                            Math.Min(BFloat16Panel.Rows, row + rows - i), Math.Min(BFloat16Panel.Columns, column + columns - j), from.At(c, i, j), c.Data + (nint)i * c.RowStride + j);
+            }
+        }
+
+        private void Tile(uint* a, uint* b, int pairs, int rows, int columns, Start from, float* to)
+        {
+            var vectors = Simd.Pieces(columns, BFloat16Panel.VectorColumns);
+            if (columns == vectors * BFloat16Panel.VectorColumns)
+            {
+                TTile.Multiply(a, b, pairs, rows, vectors, from.Data, from.RowStride, to, c.RowStride);
+                return;
+            }
+            // Of the last vector only some columns exist: computed beside C, then copied.
+            var tile = stackalloc float[BFloat16Panel.Rows * BFloat16Panel.Columns];
+            for (var i = 0; i < rows; i++)
+                for (var j = 0; j < columns; j++) tile[i * BFloat16Panel.Columns + j] = from.Data[i * from.RowStride + j * from.ColumnStride];
+            TTile.Multiply(a, b, pairs, rows, vectors, tile, BFloat16Panel.Columns, tile, BFloat16Panel.Columns);
+            for (var i = 0; i < rows; i++) new ReadOnlySpan<float>(tile + i * BFloat16Panel.Columns, columns).CopyTo(new Span<float>(to + i * c.RowStride, columns));
+        }
+    }
+}
