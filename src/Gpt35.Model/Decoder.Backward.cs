@@ -98,10 +98,10 @@ public sealed unsafe partial class Decoder
         Matrix from = new(x, tokens, inputs), dyMatrix = new(dy, tokens, outputs), dxMatrix = new(dx, tokens, inputs);
         if (adapter is null)
         {
-            Gemm.Multiply(pool, from.T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
+            Multiply(Dtype, from.T, dyMatrix, GradientMatrix(weight, inputs, outputs), true);
             if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, tokens, outputs, Gradient(bias));
         }
-        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
+        Multiply(Dtype, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
         adapter?.Backward(pool, layer, site, from, dyMatrix, dxMatrix);
     }
 
@@ -129,8 +129,8 @@ public sealed unsafe partial class Decoder
                 VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
-                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
-                if (adapter is null) Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
+                Multiply(Dtype, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d), true);
+                if (adapter is null) Multiply(Dtype, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
     }
 }

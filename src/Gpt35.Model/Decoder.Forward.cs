@@ -143,7 +143,7 @@ public sealed unsafe partial class Decoder
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
         if (reduced is not null) reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
-        else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
+        else Multiply(batch is null ? Dtype : Dtype.Fp32, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
         adapter?.Forward(pool, layer, site, from, to);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
     }
@@ -169,16 +169,16 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         var chunk = new Matrix(logits.Reserve((long)rows * v), rows, v);
-        ProjectVocabulary(h + (long)from * d, rows, chunk.Data);
+        ProjectVocabulary(h + (long)from * d, rows, chunk.Data, Dtype);
         return chunk;
     }
 
     /// <summary>logits = h·Eᵀ, (rows, V).</summary>
-    private void ProjectVocabulary(float* h, int rows, float* logits)
+    private void ProjectVocabulary(float* h, int rows, float* logits, Dtype format)
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         if (reduced is not null) reduced.OutputHead.Multiply(pool, h, rows, null, logits);
-        else Gemm.Multiply(pool, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
+        else Multiply(format, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
     }
 
     /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there.</summary>

@@ -74,17 +74,12 @@ internal static class StageModels
     {
         if (checkpointing && backend == Backend.Torch)
             throw new InvalidDataException("activation_checkpointing is true, but only the cpu backend has it. Leave it out, or leave backend out.");
-        model.ActivationCheckpointing = checkpointing;
-        return On(backend, dtype, model, pool);
+        if (backend == Backend.Torch && model.Adapter is not null)
+            throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'.");
+        if (backend == Backend.Torch) return TorchPlugin.Create(model, dtype, pool);
+        (model.ActivationCheckpointing, model.Dtype) = (checkpointing, dtype);
+        return model;
     }
-
-    private static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool) => (backend, dtype) switch
-    {
-        (Backend.Torch, _) when model.Adapter is not null => throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'."),
-        (Backend.Torch, _) => TorchPlugin.Create(model, dtype, pool),
-        (_, Dtype.Fp32) => model,
-        _ => throw new InvalidDataException("dtype is bf16, but the cpu backend trains in fp32. Take backend: torch (--backend torch), or leave dtype out."),
-    };
 
     private static ModelFolder Checked(ModelFolder folder, Func<ModelFolder, bool> isRight, string complaint)
     {
