@@ -23,6 +23,11 @@ public class EvexAssemblerTests
         code.Load(16, new Address(EvexAssembler.Rdi, -448));
         code.Add(EvexAssembler.Rdi, 512);
         code.Add(EvexAssembler.Rdx, 320);
+        code.DotPairsBroadcast(7, 24, new Address(EvexAssembler.Rdi, 28));
+        code.DotPairs(23, 26, 3);
+        code.LoadSeventhArgument();
+        code.AddRegister(EvexAssembler.Rdx, EvexAssembler.R10);
+        code.AddRegister(EvexAssembler.R8, EvexAssembler.R9);
         code.Return();
         string[] expected =
         [
@@ -42,6 +47,11 @@ public class EvexAssemblerTests
             "62E17C48108740FEFFFF",     // vmovups zmm16, [rdi-448]
             "4881C700020000",           // add rdi, 512
             "4881C240010000",           // add rdx, 320
+            "62F23E5052BF1C000000",     // vdpbf16ps zmm7, zmm24, [rdi+28]{1to16}
+            "62E22E4052FB",             // vdpbf16ps zmm23, zmm26, zmm3
+            "4C8B542408",               // mov r10, [rsp+8]
+            "4C01D2",                   // add rdx, r10
+            "4D01C8",                   // add r8, r9
             "C5F877C3",                 // vzeroupper; ret
         ];
         Assert.Equal(string.Concat(expected), Convert.ToHexString(code.Code));

@@ -39,6 +39,7 @@ public static class RecipeWorkload
             Tokens = (double)recipe.Steps * recipe.Batch.Tokens,
             Dropout = config.ResidDropout > 0,
             Format = recipe.Dtype,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
@@ -70,6 +71,7 @@ public static class RecipeWorkload
             Lora = lora,
             Dropout = (recipe.ResidDropout ?? start.Config.ResidDropout) > 0,
             Format = recipe.Dtype,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
@@ -100,6 +102,7 @@ public static class RecipeWorkload
             ScoredShare = scored,
             Lora = recipe.Lora?.ToConfig(config),
             Format = recipe.Dtype,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
@@ -132,6 +135,7 @@ public static class RecipeWorkload
             Lora = recipe.Lora?.ToConfig(config),
             OneBase = recipe.Lora is not null && start.Base is { } under && under == judge.Base,
             Format = recipe.Dtype,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
