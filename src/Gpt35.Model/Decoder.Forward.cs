@@ -181,14 +181,14 @@ public sealed unsafe partial class Decoder
         else Multiply(format, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
     }
 
-    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there.</summary>
+    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there; an even number, because products in bfloat16 go by pairs of rows.</summary>
     private int LogitRowsAtOnce(int n, bool forBackward) => LogitRowsLimit is { } limit ? Math.Min(n, limit) : LogitRowsAtOnce(Config, n, forBackward);
 
     /// <summary>Another limit, for tests.</summary>
     internal int? LogitRowsLimit { private get; set; }
 
     internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
-        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize));
+        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize / 2 * 2));
 
     /// <summary>Masks are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
     private void ApplyDropout(float* x, long count, ForwardRequest what, int place)
