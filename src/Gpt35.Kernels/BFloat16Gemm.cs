@@ -15,7 +15,8 @@ public static unsafe class BFloat16Gemm
     private const int PackedLimit = 2 << 20;
     /// <summary>Panels of B that a part goes through with each strip of A.</summary>
     private const int MostPanels = 8;
-    private const int StripsOfPacking = 16;
+    /// <summary>What is packed as a part: whole strips or panels side by side, so that lines of memory are used while they are near.</summary>
+    private const int ColumnsOfPacking = 192, DepthOfPacking = 256, DepthAtOnce = 64;
     /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
     private const long WorkOfOneThread = 400_000;
 
@@ -97,35 +98,39 @@ public static unsafe class BFloat16Gemm
                     int count = Math.Min(slab, depth - k), high = Math.Min(rows, c.RowCount - row), wide = Math.Min(columns, c.ColumnCount - column);
                     var alone = (long)high * wide * count <= WorkOfOneThread;
                     // A block that the one before had already is still there.
-                    if (column == 0 || rows < c.RowCount) Pack(pool, alone, a.Rows(row, high).Columns(k, count).T, packedA, BFloat16Panel.Rows, StripsOfPacking);
-                    if (row == 0) Pack(pool, alone, b.Rows(k, count).Columns(column, wide), packedB, BFloat16Panel.Columns, 1);
+                    if (column == 0 || rows < c.RowCount) Pack(pool, alone, a.Rows(row, high).Columns(k, count).T, packedA, BFloat16Panel.Rows);
+                    if (row == 0) Pack(pool, alone, b.Rows(k, count).Columns(column, wide), packedB, BFloat16Panel.Columns);
                     var split = Gemm.Split.Choose(new(high, BFloat16Panel.Rows, 24), new(wide, BFloat16Panel.Columns, MostPanels), count, pool.Threads, alone);
                     var start = accumulate || k > 0 ? Start.Target : bias != null ? new Start(bias + column, 0, 1) : Start.Zero;
                     pool.Run(split.Parts, new MultiplyJob<TTile>(packedA, packedB, count, c.Rows(row, high).Columns(column, wide), start, split));
                 }
     }
 
-    private static void Pack(WorkerPool pool, bool alone, Matrix b, uint* to, int width, int piecesOfPart)
+    private static void Pack(WorkerPool pool, bool alone, Matrix b, uint* to, int width)
     {
-        var pieces = Simd.Pieces(b.ColumnCount, width);
-        var each = alone ? pieces : piecesOfPart;
-        pool.Run(Simd.Pieces(pieces, each), new PackJob(b, to, width, each, Simd.Tier));
+        int most = alone ? int.MaxValue : ColumnsOfPacking, each = Math.Min(most, Simd.Pieces(b.ColumnCount, width) * width), deep = alone ? b.RowCount : DepthOfPacking;
+        pool.Run(Simd.Pieces(b.ColumnCount, each) * Simd.Pieces(b.RowCount, deep), new PackJob(b, to, width, each, deep, Simd.Tier));
     }
 
     /// <summary>Some strips of A, given as Aᵀ, or panels of B.</summary>
-    private readonly struct PackJob(Matrix b, uint* to, int width, int each, SimdTier tier) : IParallelJob
+    private readonly struct PackJob(Matrix b, uint* to, int width, int each, int deep, SimdTier tier) : IParallelJob
     {
         public void Run(int part)
         {
-            var end = Math.Min((part + 1) * each * width, b.ColumnCount);
+            var across = Simd.Pieces(b.ColumnCount, each);
+            int start = part % across * each, end = Math.Min(start + each, b.ColumnCount), top = part / across * deep, bottom = Math.Min(top + deep, b.RowCount);
             var stride = (nint)Simd.Pieces(b.RowCount, 2);
-            for (var column = part * each * width; column < end; column += width)
+            for (var k = top; k < bottom; k += DepthAtOnce)
             {
-                Matrix piece = b.Columns(column, Math.Min(width, end - column));
-                var at = to + stride * column;
-                if (tier == SimdTier.Vector512 && width % Lanes512.Count == 0) BFloat16Panel.Pack<Lanes512, Vector512<float>>(piece, at, width);
-                else if (tier >= SimdTier.Vector256) BFloat16Panel.Pack<Lanes256, Vector256<float>>(piece, at, width);
-                else BFloat16Panel.Pack<Lanes128, Vector128<float>>(piece, at, width);
+                var rows = b.Rows(k, Math.Min(DepthAtOnce, bottom - k));
+                for (var column = start; column < end; column += width)
+                {
+                    var piece = rows.Columns(column, Math.Min(width, end - column));
+                    var at = to + stride * column + (nint)k / 2 * width;
+                    if (tier == SimdTier.Vector512 && width % Lanes512.Count == 0) BFloat16Panel.Pack<Lanes512, Vector512<float>>(piece, at, width);
+                    else if (tier >= SimdTier.Vector256) BFloat16Panel.Pack<Lanes256, Vector256<float>>(piece, at, width);
+                    else BFloat16Panel.Pack<Lanes128, Vector128<float>>(piece, at, width);
+                }
             }
         }
     }
@@ -151,12 +156,13 @@ public static unsafe class BFloat16Gemm
         private void Tile(uint* a, uint* b, int pairs, int rows, int columns, Start from, float* to)
         {
             var vectors = Simd.Pieces(columns, BFloat16Panel.VectorColumns);
-            if (columns == vectors * BFloat16Panel.VectorColumns)
-            {
-                TTile.Multiply(a, b, pairs, rows, vectors, from.Data, from.RowStride, to, c.RowStride);
-                return;
-            }
-            // Of the last vector only some columns exist: computed beside C, then copied.
+            if (columns == vectors * BFloat16Panel.VectorColumns) TTile.Multiply(a, b, pairs, rows, vectors, from.Data, from.RowStride, to, c.RowStride);
+            else Edge(a, b, pairs, rows, vectors, columns, from, to);
+        }
+
+        /// <summary>A tile of whose last vector only some columns exist: computed beside C, then copied.</summary>
+        private void Edge(uint* a, uint* b, int pairs, int rows, int vectors, int columns, Start from, float* to)
+        {
             var tile = stackalloc float[BFloat16Panel.Rows * BFloat16Panel.Columns];
             for (var i = 0; i < rows; i++)
                 for (var j = 0; j < columns; j++) tile[i * BFloat16Panel.Columns + j] = from.Data[i * from.RowStride + j * from.ColumnStride];

@@ -90,8 +90,15 @@ internal static unsafe class BFloat16Panel
     private static Vector512<uint> Words(float* from)
     {
         var upperHalves = (Vector512<ushort>.Indices << 1) | Vector512<ushort>.One;
-        Vector512<float> low = Rounded<Lanes512, Vector512<float>>(Vector512.Load(from)), high = Rounded<Lanes512, Vector512<float>>(Vector512.Load(from + 16));
-        return Avx512BW.PermuteVar32x16x2(low.AsUInt16(), upperHalves, high.AsUInt16()).AsUInt32();
+        return Avx512BW.PermuteVar32x16x2(Rounded(Vector512.Load(from)).AsUInt16(), upperHalves, Rounded(Vector512.Load(from + 16)).AsUInt16()).AsUInt32();
+    }
+
+    // Not by way of the lanes: so many small methods in one are more than the compiler inlines.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Rounded(Vector512<float> x)
+    {
+        var near = x.AsUInt32() + Vector512.Create(0x7FFFu) + ((x.AsUInt32() >>> 16) & Vector512<uint>.One);
+        return Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), near, Vector512.Create(QuietNaN));
     }
 
     /// <summary><see cref="Round"/> in the upper halves; anything in the lower ones.</summary>
