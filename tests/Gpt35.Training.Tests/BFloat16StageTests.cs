@@ -15,7 +15,9 @@ public sealed class BFloat16StageTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void A_run_interrupted_at_any_step_resumes_to_the_same_weights(string stage, int after)
     {
         var (whole, interrupted) = ($"{stage}-bf16", $"{stage}-bf16-interrupted");
-        Run(stage, tiny.Context(whole));
+        var recorder = new Recorder();
+        Run(stage, tiny.Context(whole, observer: recorder));
+        Assert.Single(recorder.Notes, $"dtype: bf16 ({BFloat16Gemm.KernelName}).");
         Assert.Throws<OperationCanceledException>(() => Run(stage, tiny.Context(interrupted, observer: new Recorder(after))));
         Run(stage, tiny.Context(interrupted, resume: true));
         Assert.Equal(tiny.Metrics(whole), tiny.Metrics(interrupted));
