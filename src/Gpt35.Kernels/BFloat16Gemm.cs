@@ -148,25 +148,30 @@ public static unsafe class BFloat16Gemm
                 var from = k > 0 ? Start.Target : start;
                 for (var i = row; i < row + rows; i += BFloat16Panel.Rows)
                     for (var j = column; j < column + columns; j += BFloat16Panel.Columns)
+                    {
+                        var (nextRow, nextColumn) = j + BFloat16Panel.Columns < column + columns ? (i, j + BFloat16Panel.Columns) : (i + BFloat16Panel.Rows, column);
                         Tile(packedA + words * i + (nint)k / 2 * BFloat16Panel.Rows, packedB + words * j + (nint)k / 2 * BFloat16Panel.Columns, pairs,
-                            Math.Min(BFloat16Panel.Rows, row + rows - i), Math.Min(BFloat16Panel.Columns, column + columns - j), from.At(c, i, j), c.Data + (nint)i * c.RowStride + j);
+                            Math.Min(BFloat16Panel.Rows, row + rows - i), Math.Min(BFloat16Panel.Columns, column + columns - j), from.At(c, i, j), At(i, j), At(nextRow, nextColumn));
+                    }
             }
         }
 
-        private void Tile(uint* a, uint* b, int pairs, int rows, int columns, Start from, float* to)
+        private float* At(int row, int column) => c.Data + (nint)row * c.RowStride + column;
+
+        private void Tile(uint* a, uint* b, int pairs, int rows, int columns, Start from, float* to, float* next)
         {
             var vectors = Simd.Pieces(columns, BFloat16Panel.VectorColumns);
-            if (columns == vectors * BFloat16Panel.VectorColumns) TTile.Multiply(a, b, pairs, rows, vectors, from.Data, from.RowStride, to, c.RowStride);
-            else Edge(a, b, pairs, rows, vectors, columns, from, to);
+            if (columns == vectors * BFloat16Panel.VectorColumns) TTile.Multiply(a, b, pairs, rows, vectors, from.Data, from.RowStride, to, c.RowStride, next);
+            else Edge(a, b, pairs, rows, vectors, columns, from, to, next);
         }
 
         /// <summary>A tile of whose last vector only some columns exist: computed beside C, then copied.</summary>
-        private void Edge(uint* a, uint* b, int pairs, int rows, int vectors, int columns, Start from, float* to)
+        private void Edge(uint* a, uint* b, int pairs, int rows, int vectors, int columns, Start from, float* to, float* next)
         {
             var tile = stackalloc float[BFloat16Panel.Rows * BFloat16Panel.Columns];
             for (var i = 0; i < rows; i++)
                 for (var j = 0; j < columns; j++) tile[i * BFloat16Panel.Columns + j] = from.Data[i * from.RowStride + j * from.ColumnStride];
-            TTile.Multiply(a, b, pairs, rows, vectors, tile, BFloat16Panel.Columns, tile, BFloat16Panel.Columns);
+            TTile.Multiply(a, b, pairs, rows, vectors, tile, BFloat16Panel.Columns, tile, BFloat16Panel.Columns, next);
             for (var i = 0; i < rows; i++) new ReadOnlySpan<float>(tile + i * BFloat16Panel.Columns, columns).CopyTo(new Span<float>(to + i * c.RowStride, columns));
         }
     }

@@ -5,15 +5,15 @@ namespace Gpt35.Kernels;
 /// <summary>A tile of C from a strip of A and a panel of B, both as <see cref="BFloat16Panel"/> lays them out.</summary>
 internal unsafe interface IBFloat16Tile
 {
-    /// <summary>c = start + a·b over <paramref name="pairs"/> words, at least one, for 1 … 8 rows and 1 … 3 vectors of 16 columns.</summary>
-    static abstract void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow);
+    /// <summary>c = start + a·b over <paramref name="pairs"/> words, at least one, for 1 … 8 rows and 1 … 3 vectors of 16 columns; <paramref name="next"/> is the tile of C that will follow.</summary>
+    static abstract void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow, float* next);
 }
 
 /// <summary>In AVX512-BF16.</summary>
 internal readonly unsafe struct BFloat16MachineTile : IBFloat16Tile
 {
-    public static void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow) =>
-        BFloat16Kernels.Multiply(a, b, pairs, rows, vectors, start, startRow, c, cRow);
+    public static void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow, float* next) =>
+        BFloat16Kernels.Multiply(a, b, pairs, rows, vectors, start, startRow, c, cRow, next);
 }
 
 /// <summary>
@@ -26,7 +26,7 @@ internal readonly unsafe struct BFloat16LaneTile<W, V> : IBFloat16Tile where W :
     private const uint Smallest = 0x00FF_FFFF;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow)
+    public static void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow, float* next)
     {
         for (var i = 0; i < rows; i++)
             for (var j = 0; j < vectors * BFloat16Panel.VectorColumns; j += W.Count)

@@ -88,7 +88,7 @@ public sealed unsafe class BFloat16GemmTests
                 b[lane] = Half() | Half() << 16;
                 sums[lane] = BitConverter.UInt32BitsToSingle((Below(2) << 31) | ((uint)sumExponent + Below(sumExponents)) << 23 | Below(1 << 23));
             }
-            BFloat16Kernels.Multiply(a, b, 1, 1, 1, sums, 0, found, 0);
+            BFloat16Kernels.Multiply(a, b, 1, 1, 1, sums, 0, found, 0, found);
             for (var lane = 0; lane < 16; lane++)
                 Assert.True(BFloat16Gemm.MultiplyAddPair(*a, b[lane], sums[lane]).Equals(found[lane]), $"{*a:X8} {b[lane]:X8} {sums[lane]:R}: {found[lane]:R}");
         }

@@ -28,9 +28,10 @@ internal static unsafe class BFloat16Kernels
     /// <param name="startRow">Floats from row to row of start; 0 repeats one.</param>
     /// <param name="c">(rows, 16·vectors).</param>
     /// <param name="cRow">Floats from row to row of c.</param>
-    public static void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow) =>
-        ((delegate* unmanaged[Cdecl, SuppressGCTransition]<uint*, uint*, float*, long, float*, long, long, void>)code[Index(rows, vectors)])(
-            a, b, start, pairs, c, cRow * sizeof(float), startRow * sizeof(float));
+    /// <param name="next">The tile of C that will be computed next, of the same distance from row to row; any address.</param>
+    public static void Multiply(uint* a, uint* b, int pairs, int rows, int vectors, float* start, nint startRow, float* c, nint cRow, float* next) =>
+        ((delegate* unmanaged[Cdecl, SuppressGCTransition]<uint*, uint*, float*, long, float*, long, long, float*, void>)code[Index(rows, vectors)])(
+            a, b, start, pairs, c, cRow * sizeof(float), startRow * sizeof(float), next);
 
     private static int Index(int rows, int vectors) => (rows - 1) * BFloat16Panel.Vectors + vectors - 1;
 
@@ -53,9 +54,13 @@ internal static unsafe class BFloat16Kernels
     internal static ReadOnlySpan<byte> Write(int rows, int vectors)
     {
         var code = new EvexAssembler();
-        code.LoadSeventhArgument();
+        code.LoadArgument(R10, 7);
+        code.LoadArgument(R11, 8);
         for (var i = 0; i < rows; i++, code.AddRegister(Rdx, R10))
             for (var v = 0; v < vectors; v++) code.Load(Sum(i, v), new Address(Rdx, v * LaneBytes));
+        // Sums of the next tile wait for what C holds, and what is stored here would wait for its lines.
+        for (var i = 0; i < rows; i++, code.AddRegister(R11, R9))
+            for (var v = 0; v < vectors; v++) code.PrefetchForWrite(new Address(R11, v * LaneBytes));
         var loop = code.Here;
         for (var v = 0; v < vectors; v++) code.Load(Columns + v, new Address(Rsi, v * LaneBytes));
         for (var i = 0; i < rows; i++)

@@ -14,7 +14,7 @@ internal sealed class EvexAssembler
     // The first arguments under the System V calling convention.
     internal const int Rdi = 7, Rsi = 6, Rdx = 2, Rcx = 1, R8 = 8, R9 = 9;
     /// <summary>Free for a kernel to use.</summary>
-    internal const int R10 = 10;
+    internal const int R10 = 10, R11 = 11;
 
     private const int Map0F = 1, Map0F38 = 2, NoPrefix = 0, Prefix66 = 1, PrefixF3 = 2;
 
@@ -73,8 +73,17 @@ internal sealed class EvexAssembler
     public void AddRegister(int register, int other) =>
         code.AddRange([(byte)(0x48 | (other >> 3 << 2) | (register >> 3)), 0x01, (byte)(0xC0 | ((other & 7) << 3) | (register & 7))]);
 
-    /// <summary>r10 = the seventh argument, which lies on the stack; only before anything else does.</summary>
-    public void LoadSeventhArgument() => code.AddRange([0x4C, 0x8B, 0x54, 0x24, 0x08]);
+    /// <summary>A register from R8 on = the argument of that number, from the seventh on; only before anything is put on the stack.</summary>
+    public void LoadArgument(int register, int number) =>
+        code.AddRange([0x4C, 0x8B, (byte)(0x44 | ((register & 7) << 3)), 0x24, (byte)((number - 6) * sizeof(long))]);
+
+    /// <summary>Asks for a line of memory that will be written.</summary>
+    public void PrefetchForWrite(Address line)
+    {
+        if (line.Register >= R8) code.Add(0x41);
+        code.AddRange([0x0F, 0x0D, (byte)(0x88 | (line.Register & 7))]);
+        Number(line.Distance);
+    }
 
     /// <summary>rcx −= 1, and back to a place while it is not 0.</summary>
     public void CountDown(int back)
