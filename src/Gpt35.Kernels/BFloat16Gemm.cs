@@ -20,6 +20,9 @@ public static unsafe class BFloat16Gemm
     /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
     private const long WorkOfOneThread = 400_000;
 
+    /// <summary>The smallest normal number, and what is rounded up to it where smaller numbers have 24 bits, too: half a step below. Sums so small are exact in double precision.</summary>
+    private static readonly double smallest = Math.ScaleB(1, -126), roundedUp = Math.ScaleB(1, -126) - Math.ScaleB(1, -151);
+
     /// <summary>Name of the kernel of this machine, for people.</summary>
     public static string KernelName => BFloat16Kernels.Available ? "bf16 products, AVX512-BF16"
         : "bf16 products by f32 FMA, slower than f32: this processor or system has no AVX512-BF16";
@@ -76,19 +79,18 @@ public static unsafe class BFloat16Gemm
 
     private static float MultiplyAdd(float x, float y, float sum)
     {
-        // Half a step of 24 bits below the smallest normal number: what is nearer would be rounded to it if smaller numbers had all 24. Exact in double precision.
-        const double Tiny = 1.1754943508222875e-38 - 3.503246160812043e-46;
         var found = MathF.FusedMultiplyAdd(x, y, sum);
-        return Math.Abs(found) <= 1.17549435e-38f && Math.Abs((double)x * y + sum) < Tiny ? MathF.CopySign(0, found) : found;
+        return Math.Abs(found) <= smallest && Math.Abs((double)x * y + sum) < roundedUp ? MathF.CopySign(0, found) : found;
     }
 
     private static void Multiply<TTile>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias) where TTile : struct, IBFloat16Tile
     {
         int depth = a.ColumnCount;
-        int most = Math.Max(BFloat16Panel.Columns, 2 * PackedLimit / BlockDepth / BFloat16Panel.Columns * BFloat16Panel.Columns);
-        int rows = Math.Min(c.RowCount, most), columns = Math.Min(c.ColumnCount, most);
-        var slab = Math.Min(depth, Math.Max(1, most / Math.Max(Math.Max(rows, columns), 1)) * BlockDepth);
-        int words = (slab + 1) / 2, strips = Simd.Pieces(rows, BFloat16Panel.Rows), panels = Simd.Pieces(columns, BFloat16Panel.Columns);
+        const int Most = 2 * PackedLimit / BlockDepth / BFloat16Panel.Columns * BFloat16Panel.Columns;
+        int rows = Math.Min(c.RowCount, Most), columns = Math.Min(c.ColumnCount, Most);
+        int strips = Simd.Pieces(rows, BFloat16Panel.Rows), panels = Simd.Pieces(columns, BFloat16Panel.Columns);
+        var slab = Math.Min(depth, Math.Max(1, Most / Math.Max(strips * BFloat16Panel.Rows, Math.Max(1, panels) * BFloat16Panel.Columns)) * BlockDepth);
+        var words = (slab + 1) / 2;
         var packedA = (uint*)Scratch.ForCall((long)words * (strips * BFloat16Panel.Rows + panels * BFloat16Panel.Columns));
         var packedB = packedA + (nint)words * strips * BFloat16Panel.Rows;
         for (var k = 0; k < depth; k += slab)
