@@ -17,7 +17,7 @@ internal readonly unsafe struct BFloat16MachineTile : IBFloat16Tile
 }
 
 /// <summary>
-/// The same bits by fused multiply-adds, for processors without the instruction. It looks whether a sum came near the numbers that the instruction takes for zero,
+/// The same bits by fused multiply-adds, for processors without the instruction. It looks whether a factor or a sum came near the numbers that the instruction takes for zero,
 /// and computes such a tile again element by element.
 /// </summary>
 internal readonly unsafe struct BFloat16LaneTile<W, V> : IBFloat16Tile where W : struct, ILanes<V> where V : unmanaged
@@ -36,7 +36,7 @@ internal readonly unsafe struct BFloat16LaneTile<W, V> : IBFloat16Tile where W :
             }
     }
 
-    /// <summary>Stores one vector of sums; false, and nothing stored, if one of them was tiny on the way.</summary>
+    /// <summary>Stores one vector of sums; false, and nothing stored, if one of them was tiny on the way, or a factor is.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool Vector(uint* a, uint* b, int pairs, float* start, float* c)
     {
@@ -44,9 +44,12 @@ internal readonly unsafe struct BFloat16LaneTile<W, V> : IBFloat16Tile where W :
         for (; pairs > 0; pairs--, a += BFloat16Panel.Rows, b += BFloat16Panel.Columns)
         {
             var words = W.Load((float*)b);
-            sum = W.MultiplyAdd(W.CreateBits(*a & 0xFFFF_0000), W.ShiftLeft(W.ShiftRight(words, 16), 16), sum);
+            V upper = W.CreateBits(*a & 0xFFFF_0000), lower = W.CreateBits(*a << 16);
+            V upperOfB = W.ShiftLeft(W.ShiftRight(words, 16), 16), lowerOfB = W.ShiftLeft(words, 16);
+            least = Lesser(Lesser(Lesser(least, Size(upper)), Lesser(Size(lower), Size(upperOfB))), Size(lowerOfB));
+            sum = W.MultiplyAdd(upper, upperOfB, sum);
             least = Lesser(least, Size(sum));
-            sum = W.MultiplyAdd(W.CreateBits(*a << 16), W.ShiftLeft(words, 16), sum);
+            sum = W.MultiplyAdd(lower, lowerOfB, sum);
             least = Lesser(least, Size(sum));
         }
         var sizes = stackalloc uint[W.Count];

@@ -110,7 +110,13 @@ public sealed unsafe class BFloat16GemmTests
 
     /// <summary>Around 2⁻⁶³ squared: sums come and go below the smallest normal number.</summary>
     [Theory, MemberData(nameof(Tiers))]
-    public void Tiny_numbers_have_them_too(string tier) => Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, -63), startScale: MathF.ScaleB(1, -126));
+    public void Tiny_numbers_have_them_too(string tier)
+    {
+        Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, -63), startScale: MathF.ScaleB(1, -126));
+        // Factors that count as zero, by factors that would make something of them.
+        Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, -126), otherScale: MathF.ScaleB(1, 120));
+        Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, 120), otherScale: MathF.ScaleB(1, -126));
+    }
 
     [Theory, MemberData(nameof(Tiers))]
     public void Numbers_of_eight_bits_are_multiplied_exactly(string tier)
@@ -226,10 +232,10 @@ public sealed unsafe class BFloat16GemmTests
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
-    private static void Check(string tier, int m, int k, int n, bool aTransposed, bool bTransposed, char mode, int gap, float scale = 1, float startScale = 1)
+    private static void Check(string tier, int m, int k, int n, bool aTransposed, bool bTransposed, char mode, int gap, float scale = 1, float? otherScale = null, float startScale = 1)
     {
         int aStride = (aTransposed ? m : k) + gap, bStride = (bTransposed ? k : n) + gap, cStride = n + gap;
-        using Guarded a = new(Support.Normal((aTransposed ? k : m) * aStride, 1, scale)), b = new(Support.Normal((bTransposed ? n : k) * bStride, 2, scale));
+        using Guarded a = new(Support.Normal((aTransposed ? k : m) * aStride, 1, scale)), b = new(Support.Normal((bTransposed ? n : k) * bStride, 2, otherScale ?? scale));
         using Guarded bias = new(Support.Normal(n, 3)), c = new(Support.Normal(m * cStride, 4, startScale)), expected = new(c.Array);
         var left = aTransposed ? new Matrix(a, k, m, aStride, 1).T : new Matrix(a, m, k, aStride, 1);
         var right = bTransposed ? new Matrix(b, n, k, bStride, 1).T : new Matrix(b, k, n, bStride, 1);
