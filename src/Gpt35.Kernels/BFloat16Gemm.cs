@@ -25,7 +25,7 @@ public static unsafe class BFloat16Gemm
 
     /// <summary>Name of the kernel of this machine, for people.</summary>
     public static string KernelName => BFloat16Kernels.Available ? "bf16 products, AVX512-BF16"
-        : "bf16 products by f32 FMA, at a tenth of the speed of f32: this processor or system has no AVX512-BF16";
+        : "bf16 products by f32 FMA, at a twentieth of the speed of f32: this processor or system has no AVX512-BF16";
 
     /// <summary>C = A·B + bias, or C += A·B.</summary>
     /// <param name="pool">Threads to use.</param>
