@@ -11,6 +11,13 @@ internal static unsafe class ProductBenchmarks
     private const int Accumulators = 12;
     private const int Rounds = 5;
     private const long Repeats = 4_000_000;
+    private const int DotAccumulators = 24, FloatsOfDot = 2 * 16;
+
+    /// <summary><see cref="Gemm.Multiply"/>, or the same of numbers rounded to bfloat16.</summary>
+    private delegate void Product(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null);
+
+    /// <summary>What multiplies, and the peak that it is held against.</summary>
+    private sealed record Way(string Suffix, Product Multiply, Func<WorkerPool, double> Peak, string PeakName);
 
     /// <summary>A layer of y = x·W for some rows at a time, as often as the rows of a step take.</summary>
     private readonly record struct Layer(int Rows, int Inputs, int Outputs, int Times)
@@ -29,17 +36,27 @@ internal static unsafe class ProductBenchmarks
     public static IEnumerable<Row> Rows(IEnumerable<TrainingShape> shapes)
     {
         using var pool = new WorkerPool();
+        var ways = Ways();
         foreach (var shape in shapes)
         {
             int d = shape.Width, t = shape.Tokens;
-            yield return Beside($"products of blocks, D{d}, {t} rows", [new(t, d, 3 * d, 1), new(t, d, d, 1), new(t, d, 4 * d, 1), new(t, 4 * d, d, 1)], pool);
+            foreach (var way in ways)
+                yield return Beside($"products of blocks, D{d}, {t} rows{way.Suffix}", [new(t, d, 3 * d, 1), new(t, d, d, 1), new(t, d, 4 * d, 1), new(t, 4 * d, d, 1)], way, pool);
             // Decoder projects to the vocabulary in chunks of about a million logits, and no fewer rows than 256.
             var chunk = Math.Min(t, Math.Max(256, (1 << 20) / shape.Vocabulary));
-            yield return Beside($"products of the head, V{shape.Vocabulary}", [new(chunk, d, shape.Vocabulary, t / chunk)], pool);
+            foreach (var way in ways) yield return Beside($"products of the head, V{shape.Vocabulary}{way.Suffix}", [new(chunk, d, shape.Vocabulary, t / chunk)], way, pool);
         }
     }
 
-    private static Row Beside(string what, Layer[] layers, WorkerPool pool)
+    private static List<Way> Ways()
+    {
+        List<Way> ways = [new("", Gemm.Multiply, Peak, "fused multiply-adds in registers")];
+        var dots = BFloat16Kernels.Available ? (nint)ExecutableMemory.Create(DotsInRegisters()) : 0;
+        if (dots != 0) ways.Add(new(", bf16", BFloat16Gemm.Multiply, pool => DotPeak(pool, dots), "vdpbf16ps in registers"));
+        return ways;
+    }
+
+    private static Row Beside(string what, Layer[] layers, Way way, WorkerPool pool)
     {
         using NativeBuffer<float> x = new(layers.Max(layer => (long)layer.Rows * layer.Inputs)), y = new(layers.Max(layer => (long)layer.Rows * layer.Outputs));
         using NativeBuffer<float> w = new(layers.Max(layer => (long)layer.Inputs * layer.Outputs)), dw = new(w.Length);
@@ -47,16 +64,16 @@ internal static unsafe class ProductBenchmarks
         List<double> found = [], peak = [];
         for (var round = 0; round <= Rounds; round++)                                                   // the first warms up
         {
-            peak.Add(Peak(pool));
+            peak.Add(way.Peak(pool));
             var start = Stopwatch.GetTimestamp();
             foreach (var (rows, inputs, outputs, times) in layers)
             {
                 Matrix a = new(x.Pointer, rows, inputs), b = new(w.Pointer, inputs, outputs), c = new(y.Pointer, rows, outputs);
                 for (var i = 0; i < times; i++)
                 {
-                    Gemm.Multiply(pool, a, b, c);                                                       // y = x·W
-                    Gemm.Multiply(pool, a.T, c, new Matrix(dw.Pointer, inputs, outputs), accumulate: true);  // dW += xᵀ·dy
-                    Gemm.Multiply(pool, c, b.T, a);                                                     // dx = dy·Wᵀ
+                    way.Multiply(pool, a, b, c);                                                       // y = x·W
+                    way.Multiply(pool, a.T, c, new Matrix(dw.Pointer, inputs, outputs), accumulate: true);  // dW += xᵀ·dy
+                    way.Multiply(pool, c, b.T, a);                                                     // dx = dy·Wᵀ
                 }
             }
             found.Add(layers.Sum(layer => layer.Flops) / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
@@ -64,7 +81,7 @@ internal static unsafe class ProductBenchmarks
             x.Span.Fill(0.01f);
             dw.Span.Clear();
         }
-        return Row.MoreIsBetter(what, TrainingBenchmarks.Median(found.Skip(1)), TrainingBenchmarks.Median(peak.Skip(1)), "fused multiply-adds in registers", "GFLOP/s");
+        return Row.MoreIsBetter(what, TrainingBenchmarks.Median(found.Skip(1)), TrainingBenchmarks.Median(peak.Skip(1)), way.PeakName, "GFLOP/s");
     }
 
     /// <summary>Fused multiply-adds on registers alone, in GFLOP/s over all threads.</summary>
@@ -75,6 +92,32 @@ internal static unsafe class ProductBenchmarks
         var start = Stopwatch.GetTimestamp();
         Simd.Run(pool, pool.Threads, new Fused(sums, lanes));
         return 2.0 * Accumulators * Repeats * *lanes * pool.Threads / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+    }
+
+    /// <summary>AVX512-BF16's multiply-adds on registers alone, in GFLOP/s over all threads.</summary>
+    private static double DotPeak(WorkerPool pool, nint code)
+    {
+        var start = Stopwatch.GetTimestamp();
+        pool.Run(pool.Threads, new Dots(code));
+        return 2.0 * DotAccumulators * Repeats * FloatsOfDot * pool.Threads / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+    }
+
+    /// <summary>Code of a loop over all accumulators; the numbers are zeros.</summary>
+    private static ReadOnlySpan<byte> DotsInRegisters()
+    {
+        var code = new EvexAssembler();
+        for (var z = 0; z <= DotAccumulators; z++) code.Xor(z, z, z);
+        var loop = code.Here;
+        for (var z = 0; z < DotAccumulators; z++) code.DotPairs(z, DotAccumulators, DotAccumulators);
+        code.CountDown(EvexAssembler.Rcx, loop);
+        code.Return();
+        return code.Code;
+    }
+
+    private readonly struct Dots(nint code) : IParallelJob
+    {
+        // The count is the fourth argument.
+        public void Run(int part) => ((delegate* unmanaged[Cdecl]<long, long, long, long, void>)code)(0, 0, 0, Repeats);
     }
 
     private readonly struct Fused(float* sums, int* lanes) : ITieredJob

@@ -20,7 +20,7 @@ internal static class TrainingProfile
 
     private static void Print(TrainingShape shape, double seconds)
     {
-        using var trainer = new TrainingSteps.OurTrainer(shape);
+        using var trainer = new TrainingSteps.OurTrainer(shape, Dtype.Fp32);
         for (var i = 0; i < WarmUp; i++) trainer.Step();
         var profile = new PoolProfile();
         trainer.Observe(profile);

@@ -17,7 +17,9 @@ internal static class TrainingSteps
 
     public static void Run(Contestant who, TrainingShape shape, double seconds)
     {
-        using var trainer = who == Contestant.Ours ? (ITrainer)new OurTrainer(shape) : new TorchTrainer(shape, bf16: who == Contestant.TorchBf16);
+        using var trainer = who is Contestant.Ours or Contestant.OursBf16
+            ? (ITrainer)new OurTrainer(shape, who == Contestant.OursBf16 ? Dtype.Bf16 : Dtype.Fp32)
+            : new TorchTrainer(shape, bf16: who == Contestant.TorchBf16);
         var first = trainer.Step();
         for (var i = 1; i < WarmUp; i++) trainer.Step();
         var times = new List<double>();
@@ -52,9 +54,10 @@ internal static class TrainingSteps
         private readonly float[] gradients;
         private PoolProfile? profile;
 
-        public OurTrainer(TrainingShape shape)
+        public OurTrainer(TrainingShape shape, Dtype dtype)
         {
             model = Decoder.Create(shape.Config, seed: 1, pool);
+            model.Dtype = dtype;
             optimizer = new Optimizer(model.Parameters, new OptimizerOptions { Lr = LearningRate, Beta1 = Beta1, Beta2 = Beta2, WeightDecay = WeightDecay, Clip = Clip }, pool);
             var ids = Ids(shape);
             int[] At(int shift) => [.. Enumerable.Range(0, shape.Tokens).Select(i => (int)ids[i / shape.Context * (shape.Context + 1) + i % shape.Context + shift])];

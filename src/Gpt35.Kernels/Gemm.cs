@@ -37,16 +37,21 @@ public static unsafe class Gemm
     /// <param name="bias">(N,), the start of each sum, or null; only without <paramref name="accumulate"/>.</param>
     public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
     {
-        if (a.ColumnCount != b.RowCount || a.RowCount != c.RowCount || b.ColumnCount != c.ColumnCount)
-            throw new ArgumentException($"The shapes of A ({a}), B ({b}) and C ({c}) do not fit; expected M × K, K × N and M × N.");
-        if (c.ColumnStride != 1) throw new ArgumentException($"C ({c}) must have column stride 1.", nameof(c));
-        if (accumulate && bias != null) throw new ArgumentException("A bias starts the sums, so it cannot go with accumulate.", nameof(bias));
+        RequireFit(a, b, c, accumulate, bias);
         switch (Simd.Tier)
         {
             case SimdTier.Vector512: Multiply<Lanes512, Vector512<float>>(pool, a, b, c, accumulate, bias); break;
             case SimdTier.Vector256: Multiply<Lanes256, Vector256<float>>(pool, a, b, c, accumulate, bias); break;
             default: Multiply<Lanes128, Vector128<float>>(pool, a, b, c, accumulate, bias); break;
         }
+    }
+
+    internal static void RequireFit(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias)
+    {
+        if (a.ColumnCount != b.RowCount || a.RowCount != c.RowCount || b.ColumnCount != c.ColumnCount)
+            throw new ArgumentException($"The shapes of A ({a}), B ({b}) and C ({c}) do not fit; expected M × K, K × N and M × N.");
+        if (c.ColumnStride != 1) throw new ArgumentException($"C ({c}) must have column stride 1.", nameof(c));
+        if (accumulate && bias != null) throw new ArgumentException("A bias starts the sums, so it cannot go with accumulate.", nameof(bias));
     }
 
     /// <summary>The definition, element by element.</summary>
@@ -82,7 +87,7 @@ public static unsafe class Gemm
         var slab = Math.Min(depth, Math.Max(BlockDepth, PackedLimit / ((panels - firstPacked) * width + 1) / BlockDepth * BlockDepth));
         var packed = Scratch.ForCall((long)(panels - firstPacked) * width * slab);
         var alone = (long)c.RowCount * c.ColumnCount * Math.Min(depth, slab) <= WorkOfOneThread;
-        var split = Split.Choose<W, V>(c.RowCount, panels, slab, pool.Threads, alone);
+        var split = Split.Choose(new(c.RowCount, W.TileRows, 16), new(c.ColumnCount, width, 8), slab, pool.Threads, alone);
         for (var k = 0; k < depth; k += slab)
         {
             var count = Math.Min(slab, depth - k);
@@ -90,26 +95,43 @@ public static unsafe class Gemm
             var pack = new PackJob<W, V>(slabOfB, packed, firstPacked, alone ? panels : 1);
             pool.Run(Simd.Pieces(panels - firstPacked, alone ? panels : 1), pack);
             var multiply = new MultiplyJob<W, V>(a.Columns(k, count), slabOfB, c, packed, firstPacked, split, accumulate || k > 0, bias);
-            pool.Run(split.RowPieces * split.PanelPieces, multiply);
+            pool.Run(split.Parts, multiply);
         }
     }
 
-    /// <summary>How C is cut into parts: pieces of whole tiles by whole panels.</summary>
-    private readonly record struct Split(int Rows, int Panels, int RowPieces, int PanelPieces)
+    /// <summary>A side of C.</summary>
+    /// <param name="Length">Its rows, or columns.</param>
+    /// <param name="Tile">Those of a tile.</param>
+    /// <param name="MostTiles">How many tiles a part has in this direction at most.</param>
+    internal readonly record struct Side(int Length, int Tile, int MostTiles)
     {
-        internal static Split Choose<W, V>(int rows, int panels, int depth, int threads, bool alone)
-            where W : struct, ILanes<V> where V : unmanaged
+        internal int Tiles => Simd.Pieces(Length, Tile);
+    }
+
+    /// <summary>How C is cut into parts, pieces of whole tiles.</summary>
+    internal readonly record struct Split(Side Rows, Side Columns, int TilesHigh, int TilesWide)
+    {
+        private int PiecesAcross => Simd.Pieces(Columns.Tiles, TilesWide);
+
+        internal int Parts => Simd.Pieces(Rows.Tiles, TilesHigh) * PiecesAcross;
+
+        internal (int Row, int Rows, int Column, int Columns) Part(int part)
         {
-            if (alone) return new(rows, panels, 1, 1);
-            int tiles = Simd.Pieces(rows, W.TileRows), tilesEach = Math.Min(tiles, 16), panelsEach = Math.Min(panels, 8);
-            while (Simd.Pieces(tiles, tilesEach) * Simd.Pieces(panels, panelsEach) < 4 * threads && tilesEach * panelsEach > 1)
+            int row = part / PiecesAcross * TilesHigh * Rows.Tile, column = part % PiecesAcross * TilesWide * Columns.Tile;
+            return (row, Math.Min(TilesHigh * Rows.Tile, Rows.Length - row), column, Math.Min(TilesWide * Columns.Tile, Columns.Length - column));
+        }
+
+        internal static Split Choose(Side rows, Side columns, int depth, int threads, bool alone)
+        {
+            if (alone) return new(rows, columns, rows.Tiles, columns.Tiles);
+            int high = Math.Min(rows.Tiles, rows.MostTiles), wide = Math.Min(columns.Tiles, columns.MostTiles);
+            while (Simd.Pieces(rows.Tiles, high) * Simd.Pieces(columns.Tiles, wide) < 4 * threads && high * wide > 1)
             {
-                var work = (long)tilesEach * W.TileRows * panelsEach * 2 * W.Count * depth;
-                if (work < 2 * WorkOfOneThread) break;
-                if (panelsEach > 1 && panelsEach * 2 >= tilesEach) panelsEach = (panelsEach + 1) / 2;
-                else tilesEach = (tilesEach + 1) / 2;
+                if ((long)high * rows.Tile * wide * columns.Tile * depth < 2 * WorkOfOneThread) break;
+                if (wide > 1 && wide * 2 >= high) wide = (wide + 1) / 2;
+                else high = (high + 1) / 2;
             }
-            return new(tilesEach * W.TileRows, panelsEach, Simd.Pieces(tiles, tilesEach), Simd.Pieces(panels, panelsEach));
+            return new(rows, columns, high, wide);
         }
     }
 
@@ -159,10 +181,8 @@ public static unsafe class Gemm
         public void Run(int part)
         {
             int width = 2 * W.Count, depth = a.ColumnCount;
-            int row = part / split.PanelPieces * split.Rows, panel = part % split.PanelPieces * split.Panels;
-            var rows = Math.Min(split.Rows, c.RowCount - row);
-            var endPanel = Math.Min(panel + split.Panels, Simd.Pieces(c.ColumnCount, width));
-            var border = Math.Clamp(firstPacked, panel, endPanel);
+            var (row, rows, column, columns) = split.Part(part);
+            int panel = column / width, endPanel = Simd.Pieces(column + columns, width), border = Math.Clamp(firstPacked, panel, endPanel);
             for (var k = 0; k < depth; k += BlockDepth)
             {
                 var tileOfA = a.Rows(row, rows).Columns(k, Math.Min(BlockDepth, depth - k));

@@ -21,6 +21,11 @@ internal readonly unsafe struct Start(float* data, nint rowStride, nint columnSt
     internal static Start Zero => new(zeros.Pointer, 0, 0);
     /// <summary>From what C holds.</summary>
     internal static Start Target => default;
+
+    /// <summary>The same for a part of C, from its row and column.</summary>
+    internal Start At(Matrix c, int row, int column) => Data == null
+        ? new(c.Data + (nint)row * c.RowStride + column, c.RowStride, 1)
+        : new(Data + row * RowStride + column * ColumnStride, RowStride, ColumnStride);
 }
 
 /// <summary>One thread's part of a matrix product.</summary>

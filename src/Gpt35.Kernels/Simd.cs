@@ -36,6 +36,8 @@ public static class Simd
     internal static SimdTier? Forced { set => forced = value; }
 
     internal static SimdTier Tier => forced ?? Best;
+    /// <summary>Whether a test has chosen the tier; then our machine code stands aside, too.</summary>
+    internal static bool IsForced => forced is not null;
 
     /// <summary>Runs the job on the pool in the tier of the calling thread.</summary>
     internal static void Run<TJob>(WorkerPool pool, int parts, in TJob job) where TJob : struct, ITieredJob

@@ -131,14 +131,14 @@ public sealed unsafe partial class Decoder
     private void WeightGradient(float* x, float* dy, int rows, int inputs, int outputs, long weight, long bias)
     {
         if (adapter is not null) return;
-        Gemm.Multiply(pool, new Matrix(x, rows, inputs).T, new Matrix(dy, rows, outputs), GradientMatrix(weight, inputs, outputs), true);
+        Multiply(Dtype, new Matrix(x, rows, inputs).T, new Matrix(dy, rows, outputs), GradientMatrix(weight, inputs, outputs), true);
         if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, rows, outputs, Gradient(bias));
     }
 
     private void InputGradient(int layer, LinearSite site, float* x, float* dy, int rows, int inputs, int outputs, long weight, float* dx)
     {
         Matrix dyMatrix = new(dy, rows, outputs), dxMatrix = new(dx, rows, inputs);
-        Gemm.Multiply(pool, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
+        Multiply(Dtype, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
         adapter?.Backward(pool, layer, site, new Matrix(x, rows, inputs), dyMatrix, dxMatrix, lowRank, lowRankGradient);
     }
 
@@ -169,8 +169,8 @@ public sealed unsafe partial class Decoder
                 VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
                     entropies.Pointer == null ? null : entropies.Pointer + from,
                     gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
-                Gemm.Multiply(pool, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d));
-                if (adapter is null) Gemm.Multiply(pool, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
+                Multiply(Dtype, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d));
+                if (adapter is null) Multiply(Dtype, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
             }
     }
 }

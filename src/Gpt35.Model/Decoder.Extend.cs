@@ -40,7 +40,7 @@ public sealed unsafe partial class Decoder
         Normalize(rows, OffsetOf(DecoderLayout.FinalNormScale), OffsetOf(DecoderLayout.FinalNormShift), r, h, finalMean.Reserve(r), finalInverseDeviation.Reserve(r));
         if (!states.IsEmpty) new ReadOnlySpan<float>(h, r * d).CopyTo(states);
         if (logits.IsEmpty) return;
-        fixed (float* found = logits) ProjectVocabulary(h, r, found);
+        fixed (float* found = logits) ProjectVocabulary(h, r, found, Dtype.Fp32);
     }
 
     /// <summary>The same over slots, with the logits after the last new token of each.</summary>

@@ -170,7 +170,7 @@ public sealed unsafe partial class Decoder
             reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
             reduced.After(layer, site).Foresee(pool, tokens);
         }
-        else Gemm.Multiply(pool, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
+        else Multiply(batch is null ? Dtype : Dtype.Fp32, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
         adapter?.Forward(pool, layer, site, from, to, lowRank);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
     }
@@ -196,19 +196,19 @@ public sealed unsafe partial class Decoder
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         var chunk = new Matrix(logits.Reserve((long)rows * v), rows, v);
-        ProjectVocabulary(h + (long)from * d, rows, chunk.Data);
+        ProjectVocabulary(h + (long)from * d, rows, chunk.Data, Dtype);
         return chunk;
     }
 
     /// <summary>logits = h·Eᵀ, (rows, V).</summary>
-    private void ProjectVocabulary(float* h, int rows, float* logits)
+    private void ProjectVocabulary(float* h, int rows, float* logits, Dtype format)
     {
         int d = Config.HiddenSize, v = Config.VocabSize;
         if (reduced is not null) reduced.OutputHead.Multiply(pool, h, rows, null, logits);
-        else Gemm.Multiply(pool, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
+        else Multiply(format, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
     }
 
-    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there.</summary>
+    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there; an even number, because products in bfloat16 go by pairs of rows.</summary>
     private int LogitRowsAtOnce(int n, bool forBackward) => LogitRowsLimit is { } limit ? Math.Min(n, limit) : LogitRowsAtOnce(Config, n, forBackward);
 
     /// <summary>Another limit, for tests.</summary>
@@ -223,7 +223,7 @@ public sealed unsafe partial class Decoder
     internal static int RowsAtOnce(ModelConfig config) => Math.Max(BlockRows, Dropout.Chunk >> BitOperations.TrailingZeroCount(config.HiddenSize));
 
     internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
-        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize));
+        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize / 2 * 2));
 
     /// <summary>Masks of rows (rows, D) are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
     private void ApplyDropout(float* x, Rows rows, ForwardRequest what, int place)

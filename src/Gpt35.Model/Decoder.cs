@@ -98,6 +98,13 @@ public sealed unsafe partial class Decoder : ITrainableModel
     /// </summary>
     public bool ActivationCheckpointing { get; set; }
 
+    /// <summary>
+    /// What <see cref="Forward"/> and <see cref="Backward"/> multiply in. With <see cref="Dtype.Bf16"/> both factors of the products with the weight matrices, forward and back, are
+    /// rounded to bfloat16 and summed up in fp32; everything else, adapters and scalar heads too, stays fp32, and so does generation (<see cref="Extend(KvCache, ExtendBatch, Span{float}, Span{float})"/>).
+    /// Not to be changed between a forward pass and its backward pass.
+    /// </summary>
+    public Dtype Dtype { get; set; }
+
     /// <summary>Floats allocated for passes so far; <see cref="ActivationMemory"/> says beforehand how many they will be.</summary>
     internal long ActivationFloats => Buffers.Sum(buffer => buffer.Length);
 
@@ -118,6 +125,13 @@ public sealed unsafe partial class Decoder : ITrainableModel
         .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, activated, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
         scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, attendedGradient, qkvGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
     ];
+
+    /// <summary>A product with a weight matrix, or of its gradient.</summary>
+    private void Multiply(Dtype format, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
+    {
+        if (format == Dtype.Bf16) BFloat16Gemm.Multiply(pool, a, b, c, accumulate, bias);
+        else Gemm.Multiply(pool, a, b, c, accumulate, bias);
+    }
 
     /// <summary>The values at an offset; null where the model has no such parameter.</summary>
     private float* Weight(long offset) => offset == DecoderLayout.Absent ? null : weights.ValuePointer + offset;

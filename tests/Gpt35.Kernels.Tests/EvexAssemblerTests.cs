@@ -26,6 +26,14 @@ public class EvexAssemblerTests
         code.Add(EvexAssembler.R8, 256);
         code.Move(EvexAssembler.R10, EvexAssembler.Rdx);
         code.Move(EvexAssembler.Rcx, EvexAssembler.R11);
+        code.DotPairsBroadcast(7, 24, new Address(EvexAssembler.Rdi, 28));
+        code.DotPairs(23, 26, 3);
+        code.LoadArgument(EvexAssembler.R10, 7);
+        code.LoadArgument(EvexAssembler.R11, 8);
+        code.PrefetchForWrite(new Address(EvexAssembler.R11, 128));
+        code.PrefetchForWrite(new Address(EvexAssembler.Rdx, 64));
+        code.AddRegister(EvexAssembler.Rdx, EvexAssembler.R10);
+        code.AddRegister(EvexAssembler.R8, EvexAssembler.R9);
         code.Return();
         string[] expected =
         [
@@ -48,6 +56,14 @@ public class EvexAssemblerTests
             "4981C000010000",           // add r8, 256
             "4989D2",                   // mov r10, rdx
             "4C89D9",                   // mov rcx, r11
+            "62F23E5052BF1C000000",     // vdpbf16ps zmm7, zmm24, [rdi+28]{1to16}
+            "62E22E4052FB",             // vdpbf16ps zmm23, zmm26, zmm3
+            "4C8B542408",               // mov r10, [rsp+8]
+            "4C8B5C2410",               // mov r11, [rsp+16]
+            "410F0D8B80000000",         // prefetchw [r11+128]
+            "0F0D8A40000000",           // prefetchw [rdx+64]
+            "4C01D2",                   // add rdx, r10
+            "4D01C8",                   // add r8, r9
             "C5F877C3",                 // vzeroupper; ret
         ];
         Assert.Equal(string.Concat(expected), Convert.ToHexString(code.Code));

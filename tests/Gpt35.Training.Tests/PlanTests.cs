@@ -109,6 +109,15 @@ public sealed class PlanTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.True(Read("model: {preset: laptop-1m}\ntokenizer: r50k_base\ndata: {train: x.txt}\nbatch: {tokens: 512}\nsteps: 3\noptimizer: {lr: 1e-3}\nactivation_checkpointing: true").ActivationCheckpointing);
 
     [Fact]
+    public void On_the_cpu_backend_bf16_takes_the_memory_of_fp32()
+    {
+        var single = new Workload { Kind = WorkloadKind.Pretrain, Model = ModelPreset.Get("laptop-4m").Config, Context = 256, MicroTokens = 2048 };
+        var half = single with { Format = Dtype.Bf16 };
+        Assert.Equal(Plan.Of(single).TotalMemory, Plan.Of(half with { KeepsFormat = false }).TotalMemory);
+        Assert.NotEqual(Plan.Of(single).TotalMemory, Plan.Of(half).TotalMemory);
+    }
+
+    [Fact]
     public void A_smaller_preset_is_the_largest_that_fits()
     {
         var plan = Plan.Of(new Workload { Kind = WorkloadKind.Model, Model = ModelPreset.Get("gpt3-175b").Config, Context = 2048, MicroTokens = 2048, Slots = 1 });

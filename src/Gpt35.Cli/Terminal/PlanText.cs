@@ -58,7 +58,7 @@ internal static class PlanText
         var columns = plan.Models.Select(model => (model.Role, model.Memory)).ToList();
         if (sum) columns.Add(("total", plan.Models.Select(model => model.Memory).Aggregate((a, b) => a + b)));
         output.WriteLine();
-        output.WriteLine(Row($"Memory, {work.Format.ToString().ToLowerInvariant()}", columns.Select(column => column.Role)));
+        output.WriteLine(Row($"Memory, {work.Kept.ToString().ToLowerInvariant()}", columns.Select(column => column.Role)));
         Part("weights", memory => memory.Weights);
         Part("gradients", memory => memory.Gradients);
         Part("optimizer", memory => memory.Optimizer);

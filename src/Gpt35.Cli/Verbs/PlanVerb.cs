@@ -77,6 +77,6 @@ internal static class PlanVerb
     private static Machine Measure(ParseResult parsed, Workload work)
     {
         using var pool = Session.OpenPool(parsed);
-        return MachineProbe.Measure(work.Model, work.PassTokens, pool);
+        return MachineProbe.Measure(work.Model, work.PassTokens, pool, format: work.KeepsFormat ? Dtype.Fp32 : work.Format);
     }
 }

@@ -18,7 +18,7 @@ internal static class StageVerb
         var output = new Option<string>("--out") { Description = "Run folder: recipe.yaml, metrics.jsonl, checkpoints, model.", Required = true };
         var set = new Option<string[]>("--set") { Description = "Override a value of the recipe: --set optimizer.lr=1e-4.", HelpName = "key=value" };
         var backend = new Option<string>("--backend") { Description = "What computes: cpu or torch (the recipe's backend).", HelpName = "cpu|torch" };
-        var dtype = new Option<string>("--dtype") { Description = "What torch multiplies in: fp32 or bf16 (the recipe's dtype).", HelpName = "fp32|bf16" };
+        var dtype = new Option<string>("--dtype") { Description = "What matrices are multiplied in: fp32 or bf16 (the recipe's dtype).", HelpName = "fp32|bf16" };
         var resume = new Option<bool>("--resume") { Description = "Go on from the last checkpoint in --out." };
         var json = new Option<bool>("--json") { Description = "Progress and result as JSON lines, for programs." };
         var command = new Command(name, description) { recipe, output, set, backend, dtype, resume, json };

@@ -16,7 +16,7 @@ internal sealed class EvexAssembler
     /// <summary>Free for a kernel to use.</summary>
     internal const int R10 = 10, R11 = 11;
 
-    private const int Map0F = 1, Map0F38 = 2, NoPrefix = 0, Prefix66 = 1;
+    private const int Map0F = 1, Map0F38 = 2, NoPrefix = 0, Prefix66 = 1, PrefixF3 = 2;
 
     private readonly List<byte> code = [];
 
@@ -41,6 +41,10 @@ internal sealed class EvexAssembler
     public void LoadHalves(int z, Address from) => Emit(Map0F38, Prefix66, 0x13, z, 0, from, broadcast: false);
     /// <summary>sum += Σ of four unsigned bytes of each lane of <paramref name="bytes"/> by the four signed bytes in memory, AVX512-VNNI's vpdpbusd.</summary>
     public void DotBroadcast(int sum, int bytes, Address signed) => Emit(Map0F38, Prefix66, 0x50, sum, bytes, signed, broadcast: true);
+    /// <summary>sum += two numbers of 16 bits (bfloat16) of each lane by the two in memory, AVX512-BF16's vdpbf16ps.</summary>
+    public void DotPairsBroadcast(int sum, int pairs, Address others) => Emit(Map0F38, PrefixF3, 0x52, sum, pairs, others, broadcast: true);
+    /// <summary>The same of two registers.</summary>
+    public void DotPairs(int sum, int pairs, int others) => Emit(Map0F38, PrefixF3, 0x52, sum, pairs, others);
     /// <summary>z = x · one float.</summary>
     public void MultiplyBroadcast(int z, int x, Address factor) => Emit(Map0F, NoPrefix, 0x59, z, x, factor, broadcast: true);
     /// <summary>z += x · y.</summary>
@@ -63,6 +67,22 @@ internal sealed class EvexAssembler
     {
         code.AddRange([(byte)(0x48 | (register >> 3)), 0x81, (byte)(0xC0 | (register & 7))]);
         Number(number);
+    }
+
+    /// <summary>A general register += another.</summary>
+    public void AddRegister(int register, int other) =>
+        code.AddRange([(byte)(0x48 | (other >> 3 << 2) | (register >> 3)), 0x01, (byte)(0xC0 | ((other & 7) << 3) | (register & 7))]);
+
+    /// <summary>A register from R8 on = the argument of that number, from the seventh on; only before anything is put on the stack.</summary>
+    public void LoadArgument(int register, int number) =>
+        code.AddRange([0x4C, 0x8B, (byte)(0x44 | ((register & 7) << 3)), 0x24, (byte)((number - 6) * sizeof(long))]);
+
+    /// <summary>Asks for a line of memory that will be written.</summary>
+    public void PrefetchForWrite(Address line)
+    {
+        if (line.Register >= R8) code.Add(0x41);
+        code.AddRange([0x0F, 0x0D, (byte)(0x88 | (line.Register & 7))]);
+        Number(line.Distance);
     }
 
     /// <summary>A general register = another.</summary>

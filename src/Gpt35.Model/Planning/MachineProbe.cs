@@ -14,18 +14,24 @@ public static unsafe class MachineProbe
 
     private const int MaxRows = 1024, MaxWidth = 2048;
 
-    /// <summary>This machine: single-precision products of the model's own width, timed for <paramref name="seconds"/>; and the memory that is free now.</summary>
+    /// <summary>This machine: products of the model's own width, timed for <paramref name="seconds"/>; and the memory that is free now.</summary>
     /// <param name="config">Whose feed-forward layer gives the shape of the product, up to a width of 2,048.</param>
     /// <param name="microTokens">Rows of the product, up to 1,024.</param>
     /// <param name="pool">Threads.</param>
     /// <param name="seconds">How long to measure.</param>
-    public static Machine Measure(ModelConfig config, int microTokens, WorkerPool pool, double seconds = 1)
+    /// <param name="format">What the cpu backend multiplies in.</param>
+    public static Machine Measure(ModelConfig config, int microTokens, WorkerPool pool, double seconds = 1, Dtype format = Dtype.Fp32)
     {
         int m = Math.Min(microTokens, MaxRows), k = Math.Min(config.HiddenSize, MaxWidth), n = Math.Min(config.IntermediateSize, MaxWidth);
         using NativeBuffer<float> a = new((long)m * k), b = new((long)k * n), c = new((long)m * n);
         a.Span.Fill(0.5f);
         b.Span.Fill(0.5f);
-        void Multiply() => Gemm.Multiply(pool, new Matrix(a.Pointer, m, k), new Matrix(b.Pointer, k, n), new Matrix(c.Pointer, m, n));
+        void Multiply()
+        {
+            Matrix x = new(a.Pointer, m, k), w = new(b.Pointer, k, n), y = new(c.Pointer, m, n);
+            if (format == Dtype.Bf16) BFloat16Gemm.Multiply(pool, x, w, y);
+            else Gemm.Multiply(pool, x, w, y);
+        }
 
         var warm = Stopwatch.StartNew();
         do Multiply(); while (warm.Elapsed.TotalSeconds < seconds / 4);          // until the compiler has settled and the clock has risen

@@ -77,7 +77,7 @@ public sealed record Plan
         {
             case WorkloadKind.Model:
                 yield return Trained("training", model, pass);
-                yield return new PlannedModel("generating", Count(model), 0, Generating(model) + MemoryUse.OfWeights(model, work.Format));
+                yield return new PlannedModel("generating", Count(model), 0, Generating(model) + MemoryUse.OfWeights(model, work.Kept));
                 break;
             case WorkloadKind.Reward:
                 // The initial model stays in memory: its weights are where the reward model's come from.
@@ -89,9 +89,9 @@ public sealed record Plan
                 var judge = work.Judge!;
                 var policy = Trained("policy", model, pass);
                 yield return policy with { Memory = policy.Memory + Generating(model) };
-                yield return new PlannedModel("reference", Count(model), 0, MemoryUse.OfScoring(model, pass, work.Format, sharesWeights: work.Lora is not null));
+                yield return new PlannedModel("reference", Count(model), 0, MemoryUse.OfScoring(model, pass, work.Kept, sharesWeights: work.Lora is not null));
                 yield return Trained("value", judge, pass, sharesWeights: work.OneBase);
-                yield return new PlannedModel("reward", Count(judge), 0, MemoryUse.OfScoring(judge, pass, work.Format, sharesWeights: work.Lora is not null));
+                yield return new PlannedModel("reward", Count(judge), 0, MemoryUse.OfScoring(judge, pass, work.Kept, sharesWeights: work.Lora is not null));
                 break;
             default:
                 yield return Trained("model", model, pass);
@@ -102,14 +102,14 @@ public sealed record Plan
         {
             var all = Count(config);
             return new PlannedModel(role, all, work.Lora is { } lora ? AdapterParameters(config, lora) : all,
-                MemoryUse.OfTraining(config, largest, work.Format, work.Lora, sharesWeights));
+                MemoryUse.OfTraining(config, largest, work.Kept, work.Lora, sharesWeights));
         }
 
         // Cache, logits of every sequence, and what its longest step needs beyond the passes above.
         MemoryUse Generating(ModelConfig config) => work.Slots == 0 ? new MemoryUse() : new MemoryUse
         {
-            KvCache = MemoryUse.OfCache(config, work.Slots, work.Context, work.Format == Dtype.Fp32 ? KvPrecision.F32 : KvPrecision.BF16),
-            Activations = MemoryUse.OfGeneration(config, work.Slots, InferenceEngine.PromptTokensPerStep, work.Kind == WorkloadKind.Model ? 0 : work.PassTokens, work.Format),
+            KvCache = MemoryUse.OfCache(config, work.Slots, work.Context, work.Kept == Dtype.Fp32 ? KvPrecision.F32 : KvPrecision.BF16),
+            Activations = MemoryUse.OfGeneration(config, work.Slots, InferenceEngine.PromptTokensPerStep, work.Kind == WorkloadKind.Model ? 0 : work.PassTokens, work.Kept),
         };
     }
 

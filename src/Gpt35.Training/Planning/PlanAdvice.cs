@@ -42,7 +42,7 @@ public static class PlanAdvice
             if (passes != adapter) Add($"{name} and {PassName(work)} {Passage(work, passes.MicroTokens)}", passes);
             if (Contexts(passes, available) is var both && both != passes) Add($"{name} and {Shortened(work, both.Context)}", both);
         }
-        if (work.Format == Dtype.Fp32) Add("--backend torch --dtype bf16", work with { Format = Dtype.Bf16 });
+        if (work.Kept == Dtype.Fp32) Add("--backend torch --dtype bf16", work with { Format = Dtype.Bf16, KeepsFormat = true });
         if (work.Kind is WorkloadKind.Pretrain or WorkloadKind.Model && SmallerPreset(work, available) is var (preset, other)) Add($"the preset {preset}", other);
         return found;
     }

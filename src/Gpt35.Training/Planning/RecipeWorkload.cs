@@ -40,6 +40,7 @@ public static class RecipeWorkload
             Dropout = config.ResidDropout > 0,
             Format = recipe.Dtype,
             ActivationCheckpointing = recipe.ActivationCheckpointing,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
@@ -72,6 +73,7 @@ public static class RecipeWorkload
             Dropout = (recipe.ResidDropout ?? start.Config.ResidDropout) > 0,
             Format = recipe.Dtype,
             ActivationCheckpointing = recipe.ActivationCheckpointing,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
@@ -103,6 +105,7 @@ public static class RecipeWorkload
             Lora = recipe.Lora?.ToConfig(config),
             Format = recipe.Dtype,
             ActivationCheckpointing = recipe.ActivationCheckpointing,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }
@@ -136,6 +139,7 @@ public static class RecipeWorkload
             OneBase = recipe.Lora is not null && start.Base is { } under && under == judge.Base,
             Format = recipe.Dtype,
             ActivationCheckpointing = recipe.ActivationCheckpointing,
+            KeepsFormat = recipe.Backend == Backend.Torch,
             Notes = notes,
         };
     }

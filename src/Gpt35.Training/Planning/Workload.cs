@@ -51,7 +51,14 @@ public sealed record Workload
     /// <summary>Whether activations are computed again in the backward pass.</summary>
     public bool ActivationCheckpointing { get; init; }
 
+    /// <summary>What matrices are multiplied in.</summary>
     public Dtype Format { get; init; } = Dtype.Fp32;
+
+    /// <summary>Whether activations and a copy of the weights are kept in it too, as the torch backend does; the cpu backend rounds no more than what it multiplies.</summary>
+    public bool KeepsFormat { get; init; } = true;
+
+    /// <summary>What memory is counted in.</summary>
+    public Dtype Kept => KeepsFormat ? Format : Dtype.Fp32;
 
     /// <summary>Whether all four models of PPO stand on one base (adapters over the same folder).</summary>
     public bool OneBase { get; init; }

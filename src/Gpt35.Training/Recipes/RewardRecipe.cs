@@ -12,7 +12,7 @@ public sealed record RewardRecipe : StageOptions
     /// <summary>What computes: our kernels, or libtorch where that backend has been built (docs/backends.md).</summary>
     public Backend Backend { get; init; }
 
-    /// <summary>What the torch backend multiplies in; the cpu backend trains in fp32.</summary>
+    /// <summary>What matrices are multiplied in; weights, gradients and optimizer are fp32 in any case (docs/training.md).</summary>
     public Dtype Dtype { get; init; }
 
     /// <summary>Model folder of the fine-tuned model; its vocabulary projection is replaced by a scalar head.</summary>

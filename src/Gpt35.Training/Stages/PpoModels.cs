@@ -31,7 +31,7 @@ internal sealed class PpoModels : IDisposable
             : ModelFolder.Load(checkpoint, pool, StageModels.BaseOf(referenceFolder, recipe.Init)).Model;
         Value = checkpoint is null ? StageModels.Trainee(Reward, recipe.RewardModel, recipe.Lora, 1, recipe.Seed)
             : ModelFolder.Load(ValueFolder(checkpoint), pool, StageModels.BaseOf(rewardFolder, recipe.RewardModel)).Model;
-        (TrainedPolicy, TrainedValue) = (On(Policy, recipe.ActivationCheckpointing), On(Value, recipe.ActivationCheckpointing));
+        (TrainedPolicy, TrainedValue) = (On(Policy, recipe.ActivationCheckpointing, run.Context.Observer.Note), On(Value, recipe.ActivationCheckpointing));
         (ScoringReference, ScoringReward) = (On(Reference), On(Reward));
         PolicyOptimizer = new Optimizer(Policy.Parameters, recipe.Optimizer, pool, run.Context.Ranks, recipe.Ema, recipe.SkipOutliers);
         ValueOptimizer = new Optimizer(Value.Parameters, recipe.ValueOptimizer, pool, run.Context.Ranks, outliers: recipe.SkipOutliers);
@@ -84,7 +84,8 @@ internal sealed class PpoModels : IDisposable
         rewardFolder.Dispose();
     }
 
-    private ITrainableModel On(Decoder model, bool checkpointing = false) => StageModels.On(recipe.Backend, recipe.Dtype, model, run.Context.Pool, checkpointing);
+    private ITrainableModel On(Decoder model, bool checkpointing = false, Action<string>? note = null) =>
+        StageModels.On(recipe.Backend, recipe.Dtype, model, run.Context.Pool, checkpointing, note);
 
     private ModelCard Card => StageModels.CardOf("ppo", Format, [recipe.Init, recipe.RewardModel], run);
 

@@ -24,7 +24,7 @@ public static class Pretraining
         using var model = run.CheckpointFolder is { } checkpoint
             ? ModelFolder.Load(checkpoint, context.Pool).Model
             : Decoder.Create(config, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), context.Pool);
-        using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool, recipe.ActivationCheckpointing);
+        using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool, recipe.ActivationCheckpointing, context.Observer.Note);
         context.Observer.Started("pretrain", plan.StepCount,
             $"{model.Parameters.Count:N0} parameters, {text.TrainDocuments:N0} documents with {train.Tokens:N0} tokens; {heldout.Tokens:N0} tokens held out.");
 

@@ -20,7 +20,7 @@ public static class RewardModeling
         using var decoder = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
             : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), recipe.ReadsTokens ? ScalarHead.Action : ScalarHead.State);
-        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool, recipe.ActivationCheckpointing);
+        using var model = StageModels.On(recipe.Backend, recipe.Dtype, decoder, context.Pool, recipe.ActivationCheckpointing, context.Observer.Note);
         var (tokenizer, format) = (init.Tokenizer, StageModels.FormatOf(init, recipe.Init));
         var card = StageModels.CardOf("reward", format, [recipe.Init], run);
 

@@ -69,22 +69,19 @@ internal static class StageModels
     /// <param name="model">The weights.</param>
     /// <param name="pool">Threads of the cpu backend.</param>
     /// <param name="checkpointing">Whether a backward pass computes activations again instead of finding them kept.</param>
+    /// <param name="note">Receives the name of the kernel that rounds; null: nobody asks.</param>
     /// <exception cref="InvalidDataException">The backend is not there, or cannot do what is asked.</exception>
-    public static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool, bool checkpointing = false)
+    public static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool, bool checkpointing = false, Action<string>? note = null)
     {
         if (checkpointing && backend == Backend.Torch)
             throw new InvalidDataException("activation_checkpointing is true, but only the cpu backend has it. Leave it out, or leave backend out.");
-        model.ActivationCheckpointing = checkpointing;
-        return On(backend, dtype, model, pool);
+        if (backend == Backend.Torch && model.Adapter is not null)
+            throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'.");
+        if (backend == Backend.Torch) return TorchPlugin.Create(model, dtype, pool);
+        (model.ActivationCheckpointing, model.Dtype) = (checkpointing, dtype);
+        if (dtype == Dtype.Bf16) note?.Invoke($"dtype: bf16 ({BFloat16Gemm.KernelName}).");
+        return model;
     }
-
-    private static ITrainableModel On(Backend backend, Dtype dtype, Decoder model, WorkerPool pool) => (backend, dtype) switch
-    {
-        (Backend.Torch, _) when model.Adapter is not null => throw new InvalidDataException("backend is torch, but adapters (lora, or an initial model that is one) are computed by the cpu backend only. Leave backend out, or make a whole model first with 'gpt35 merge-lora'."),
-        (Backend.Torch, _) => TorchPlugin.Create(model, dtype, pool),
-        (_, Dtype.Fp32) => model,
-        _ => throw new InvalidDataException("dtype is bf16, but the cpu backend trains in fp32. Take backend: torch (--backend torch), or leave dtype out."),
-    };
 
     private static ModelFolder Checked(ModelFolder folder, Func<ModelFolder, bool> isRight, string complaint)
     {

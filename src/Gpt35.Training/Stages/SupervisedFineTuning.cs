@@ -27,7 +27,7 @@ public static class SupervisedFineTuning
         var demonstrations = train.Count;
         if (recipe.TextMix is { } mix) train.AddRange(Text(mix, train.Sum(example => (long)example.Ids.Length), recipe.Seed, tokenizer, window, context.Observer.Note));
         var plan = BatchPlan.ForEpochs([.. train.Select(example => example.Ids.Length)], recipe.Batch, recipe.Epochs, recipe.Seed);
-        using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool, recipe.ActivationCheckpointing);
+        using var trained = StageModels.On(recipe.Backend, recipe.Dtype, model, context.Pool, recipe.ActivationCheckpointing, context.Observer.Note);
         context.Observer.Started("sft", plan.StepCount, $"{StageModels.Size(model)}, {demonstrations:N0} demonstrations{(train.Count > demonstrations ? $", {train.Count - demonstrations:N0} pieces of text among them" : "")}, {heldout.Count:N0} held out.");
 
         var steps = new LanguageModelTraining
