@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Gpt35.Kernels;
+using Gpt35.Model;
 
 namespace Gpt35.Benchmarks;
 
