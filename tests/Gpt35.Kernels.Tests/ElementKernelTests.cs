@@ -80,26 +80,35 @@ public sealed unsafe class DropoutTests
     }
 
     [Fact]
-    public void Shares_of_rows_and_of_columns_scatter_as_those_of_independent_draws()
+    public void Shares_of_rows_and_of_columns_scatter_as_those_of_independent_draws_and_say_nothing_of_the_next_ones()
     {
-        const int Rows = 600, Width = 400;
+        const int Rows = 600, Width = 256;
         const float Rate = 0.3f;
-        int[] ofRows = new int[Rows], ofColumns = new int[Width];
-        for (var row = 0; row < Rows; row++)
-            for (var column = 0; column < Width; column++)
-                if (!Dropout.Keeps(column, Rate, Dropout.RowKey(9, row), 2))
-                {
-                    ofRows[row]++;
-                    ofColumns[column]++;
-                }
+        double[] ofColumns = new double[Width], rows = OfRows(9, 0, 2, ofColumns);
         // The variance of a binomial, and its own relative scatter of √(2/samples), four times.
-        Assert.Equal(1, Variance(ofRows) / (Width * Rate * (1 - Rate)), 4 * Math.Sqrt(2.0 / Rows));
-        Assert.Equal(1, Variance(ofColumns) / (Rows * Rate * (1 - Rate)), 4 * Math.Sqrt(2.0 / Width));
+        Assert.Equal(1, Covariance(rows, rows) / (Width * Rate * (1 - Rate)), 4 * Math.Sqrt(2.0 / Rows));
+        Assert.Equal(1, Covariance(ofColumns, ofColumns) / (Rows * Rate * (1 - Rate)), 4 * Math.Sqrt(2.0 / Width));
+        // Masks that were one another's permutation would have equal shares.
+        foreach (var others in new[] { OfRows(9, 0, 3), OfRows(9, 1, 2), OfRows(10, 0, 2) })
+            Assert.Equal(0, Covariance(rows, others) / (Width * Rate * (1 - Rate)), 4 / Math.Sqrt(Rows));
 
-        static double Variance(int[] counts)
+        static double[] OfRows(ulong sequence, int firstPosition, int place, double[]? ofColumns = null)
         {
-            var mean = counts.Average();
-            return counts.Average(count => (count - mean) * (count - mean));
+            var counts = new double[Rows];
+            for (var row = 0; row < Rows; row++)
+                for (var column = 0; column < Width; column++)
+                {
+                    if (Dropout.Keeps(column, Rate, Dropout.RowKey(sequence, firstPosition + row), place)) continue;
+                    counts[row]++;
+                    if (ofColumns is not null) ofColumns[column]++;
+                }
+            return counts;
+        }
+
+        static double Covariance(double[] x, double[] y)
+        {
+            double meanX = x.Average(), meanY = y.Average();
+            return x.Zip(y, (a, b) => (a - meanX) * (b - meanY)).Average();
         }
     }
 
