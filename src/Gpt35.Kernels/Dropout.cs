@@ -3,39 +3,46 @@ using System.Runtime.CompilerServices;
 namespace Gpt35.Kernels;
 
 /// <summary>
-/// x_i ← x_i·keep_i/(1 − rate), keep_i = 1 with probability 1 − rate (Srivastava et al. 2014), a function of the key and i alone.
-/// So the backward pass is the same call, with the same key, on the gradient.
+/// x_rc ← x_rc·keep_rc/(1 − rate), keep_rc = 1 with probability 1 − rate (Srivastava et al. 2014), a function of the row's key, the place in the network and the
+/// column c alone. So the backward pass is the same call, with the same keys, on the gradient, and a row's mask does not depend on where it lies among others.
 /// </summary>
 public static unsafe class Dropout
 {
-    /// <summary>Elements whose mask comes from one key.</summary>
-    public const int Chunk = 8192;
+    /// <summary>About how many elements a thread takes at a time.</summary>
+    private const int Chunk = 8192;
+
+    /// <summary>Key of the masks of a token.</summary>
+    /// <param name="sequenceKey">Names the masks of its sequence.</param>
+    /// <param name="position">Its position within the sequence.</param>
+    public static ulong RowKey(ulong sequenceKey, int position) => CounterRandom.Hash(sequenceKey, (ulong)position);
 
     /// <param name="pool">Threads to use.</param>
-    /// <param name="x">(n,), changed in place.</param>
-    /// <param name="n">Elements.</param>
+    /// <param name="x">(rows, width), changed in place.</param>
+    /// <param name="rows">Rows, one for each token.</param>
+    /// <param name="width">Columns.</param>
     /// <param name="rate">Probability of becoming 0, in [0, 1); 0 leaves x alone.</param>
-    /// <param name="key">Names the mask: derive it from seed, step, layer and place with <see cref="CounterRandom.Hash"/>.</param>
-    /// <param name="first">Which element of the mask x starts with; a multiple of 8,192.</param>
-    public static void Apply(WorkerPool pool, float* x, long n, float rate, ulong key, long first = 0)
+    /// <param name="rowKeys">Key of each row, (rows,): <see cref="RowKey"/>.</param>
+    /// <param name="place">Which of the masks of the network's places.</param>
+    public static void Apply(WorkerPool pool, float* x, int rows, int width, float rate, ulong* rowKeys, int place)
     {
         if (!(rate >= 0 && rate < 1)) throw new ArgumentOutOfRangeException(nameof(rate), rate, "A dropout rate is in [0, 1).");
-        if (first % Chunk != 0) throw new ArgumentOutOfRangeException(nameof(first), first, $"A piece of a mask starts at a multiple of {Chunk}.");
-        if (rate > 0) Simd.Run(pool, Simd.Pieces(n, Chunk), new Job(x, n, rate, key, first / Chunk));
+        if (rate == 0) return;
+        var rowsPerPart = Math.Max(1, Chunk / width);
+        Simd.Run(pool, Simd.Pieces(rows, rowsPerPart), new Job(x, rows, width, rate, rowKeys, place, rowsPerPart));
     }
 
-    /// <summary>The definition: whether element i survives.</summary>
-    internal static bool Keeps(long i, float rate, ulong key)
+    /// <summary>The definition: whether an element survives.</summary>
+    internal static bool Keeps(int column, float rate, ulong rowKey, int place)
     {
-        var (first, second) = Keys(i / Chunk, key);
-        return Mix(Mix((uint)(i % Chunk) ^ first) ^ second) >= Threshold(rate);
+        var (first, second) = Keys(rowKey, place);
+        return Mix(Mix((uint)column ^ first) ^ second) >= Threshold(rate);
     }
 
     private static uint Threshold(float rate) => (uint)Math.Min(Math.Round(rate * 4294967296.0), uint.MaxValue);
 
-    private static (uint First, uint Second) Keys(long chunk, ulong key)
+    private static (uint First, uint Second) Keys(ulong rowKey, int place)
     {
-        var hash = CounterRandom.Hash(key, (ulong)chunk);
+        var hash = CounterRandom.Hash(rowKey, (ulong)place);
         return ((uint)hash, (uint)(hash >> 32));
     }
 
@@ -55,23 +62,25 @@ public static unsafe class Dropout
         return W.XorBits(z, W.ShiftRight(z, 16));
     }
 
-    private readonly struct Job(float* x, long n, float rate, ulong key, long firstChunk) : ITieredJob
+    private readonly struct Job(float* x, int rows, int width, float rate, ulong* rowKeys, int place, int rowsPerPart) : ITieredJob
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
         {
-            var (firstKey, secondKey) = Keys(firstChunk + part, key);
-            V first = W.CreateBits(firstKey), second = W.CreateBits(secondKey), threshold = W.CreateBits(Threshold(rate));
-            V scale = W.Create(1 / (1 - rate)), zero = W.Create(0);
-            var from = x + (long)part * Chunk;
-            var count = (int)Math.Min(Chunk, n - (long)part * Chunk);
-            var i = 0;
-            for (; i < count; i += W.Count)
+            V threshold = W.CreateBits(Threshold(rate)), scale = W.Create(1 / (1 - rate)), zero = W.Create(0);
+            var end = Math.Min((part + 1) * rowsPerPart, rows);
+            for (var row = part * rowsPerPart; row < end; row++)
             {
-                var bits = Mix<W, V>(W.XorBits(Mix<W, V>(W.XorBits(W.Counters((uint)i), first)), second));
-                var factor = W.Select(W.LessBits(bits, threshold), zero, scale);
-                if (i + W.Count <= count) W.Store(from + i, W.Multiply(W.Load(from + i), factor));
-                else LaneMath<W, V>.StoreFirst(from + i, W.Multiply(LaneMath<W, V>.LoadFirst(from + i, count - i), factor), count - i);
+                var (firstKey, secondKey) = Keys(rowKeys[row], place);
+                V first = W.CreateBits(firstKey), second = W.CreateBits(secondKey);
+                var from = x + (nint)row * width;
+                for (var i = 0; i < width; i += W.Count)
+                {
+                    var bits = Mix<W, V>(W.XorBits(Mix<W, V>(W.XorBits(W.Counters((uint)i), first)), second));
+                    var factor = W.Select(W.LessBits(bits, threshold), zero, scale);
+                    if (i + W.Count <= width) W.Store(from + i, W.Multiply(W.Load(from + i), factor));
+                    else LaneMath<W, V>.StoreFirst(from + i, W.Multiply(LaneMath<W, V>.LoadFirst(from + i, width - i), factor), width - i);
+                }
             }
         }
     }

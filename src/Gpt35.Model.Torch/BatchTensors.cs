@@ -18,13 +18,15 @@ internal readonly record struct EqualLengths(int Row, int Sequences, int Length)
 internal sealed class BatchTensors
 {
     /// <param name="batch">The batch.</param>
+    /// <param name="dropoutKeys">Key of the dropout masks of each sequence, (B,); null for none.</param>
     /// <param name="device">Where the tensors go; they belong to the current scope.</param>
-    public BatchTensors(TokenBatch batch, Device device)
+    public BatchTensors(TokenBatch batch, ulong[]? dropoutKeys, Device device)
     {
         var starts = batch.SequenceStarts;
         int[] order = [.. Enumerable.Range(0, batch.SequenceCount).OrderBy(i => starts[i + 1] - starts[i])];
         long[] rows = new long[batch.TokenCount], positions = new long[batch.TokenCount], placeOf = new long[batch.TokenCount];
         var groups = new List<EqualLengths>();
+        if (dropoutKeys is not null) DropoutKeys = new ulong[batch.TokenCount];
         var row = 0;
         foreach (var sequence in order)
         {
@@ -35,12 +37,11 @@ internal sealed class BatchTensors
             {
                 (rows[row], positions[row]) = (starts[sequence] + i, i);
                 placeOf[starts[sequence] + i] = row;
+                if (DropoutKeys is not null) DropoutKeys[row] = Kernels.Dropout.RowKey(dropoutKeys![sequence], i);
             }
         }
         Groups = groups;
-        IsReordered = !order.AsSpan().SequenceEqual(Enumerable.Range(0, order.Length).ToArray());
         LongestLength = groups[^1].Length;
-        Rows = tensor(rows, device: device);
         Ids = tensor(Array.ConvertAll(rows, at => (long)batch.Tokens[at]), device: device);
         Positions = tensor(positions, device: device);
         ScoredRows = tensor(Array.ConvertAll(batch.ScoredRows, at => placeOf[at]), device: device);
@@ -49,10 +50,8 @@ internal sealed class BatchTensors
 
     public IReadOnlyList<EqualLengths> Groups { get; }
     public int LongestLength { get; }
-    /// <summary>Whether rows stand in another order than in the batch.</summary>
-    public bool IsReordered { get; }
-    /// <summary>Which row of the batch each row is, (T,).</summary>
-    public Tensor Rows { get; }
+    /// <summary>Key of the dropout masks of each row, (T,); null without dropout.</summary>
+    public ulong[]? DropoutKeys { get; }
     /// <summary>(T,)</summary>
     public Tensor Ids { get; }
     /// <summary>Place of each token in its sequence, (T,).</summary>

@@ -52,7 +52,7 @@ public sealed class TorchDecoder : ITrainableModel
         weights.Refresh();
         using var scope = NewDisposeScope();
         using var mode = set_grad_enabled(what.ForBackward);
-        (logProb, entropy, scalars) = pass.Run(new BatchTensors(batch, device), what);
+        (logProb, entropy, scalars) = pass.Run(new BatchTensors(batch, what.DropoutKeys, device), what);
         var scores = new TokenScores { LogProb = Numbers(logProb), Entropy = Numbers(entropy), Scalars = Numbers(scalars) };
         if (!what.ForBackward) (logProb, entropy, scalars) = (null, null, null);
         // The graph hangs on these; everything else of the pass that backward needs, autograd keeps.

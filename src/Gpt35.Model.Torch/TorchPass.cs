@@ -35,13 +35,13 @@ internal sealed class TorchPass : IDisposable
         var masks = new Dictionary<(int, int), Tensor>();
         var x = weights[DecoderLayout.TokenEmbedding].index_select(0, batch.Ids);                                       // (T, D)
         if (weights.Find(DecoderLayout.PositionEmbedding) is { } table) x = x + table.index_select(0, batch.Positions);
-        x = Dropped(x, batch, what, place: 0);
+        x = Dropped(x, batch, place: 0);
         for (var layer = 0; layer < config.NumHiddenLayers; layer++)
         {
             var attended = Attention(Norm(x, $"h.{layer}.ln_1"), layer, batch, masks);
-            x = x + Dropped(attended, batch, what, place: 2 * layer + 1);
+            x = x + Dropped(attended, batch, place: 2 * layer + 1);
             var fed = FeedForward(Norm(x, $"h.{layer}.ln_2"), layer);
-            x = x + Dropped(fed, batch, what, place: 2 * layer + 2);
+            x = x + Dropped(fed, batch, place: 2 * layer + 2);
         }
         var h = Norm(x.index_select(0, batch.ScoredRows), "ln_f");                                                      // (N, D)
         var (logProb, entropy) = what.LogProb || what.Entropy ? Vocabulary(h, batch, what) : (null, null);
@@ -148,13 +148,14 @@ internal sealed class TorchPass : IDisposable
         return mask;
     }
 
-    /// <summary>x under the dropout mask of this place: the one that the cpu backend's kernel makes, row for row.</summary>
-    private unsafe Tensor Dropped(Tensor x, BatchTensors batch, ForwardRequest what, int place)
+    /// <summary>x under the dropout mask of this place: the one that the cpu backend's kernel makes.</summary>
+    private unsafe Tensor Dropped(Tensor x, BatchTensors batch, int place)
     {
-        if (what.DropoutKey is not { } key || config.ResidDropout == 0) return x;
+        if (batch.DropoutKeys is not { } keys || config.ResidDropout == 0) return x;
         var mask = ones(x.shape, dtype: ScalarType.Float32);
-        fixed (byte* start = mask.bytes) Kernels.Dropout.Apply(pool, (float*)start, x.numel(), config.ResidDropout, CounterRandom.Hash(key, (ulong)place));
-        mask = mask.to(device);
-        return x * (batch.IsReordered ? mask.index_select(0, batch.Rows) : mask);
+        fixed (byte* start = mask.bytes)
+        fixed (ulong* rowKeys = keys)
+            Kernels.Dropout.Apply(pool, (float*)start, keys.Length, config.HiddenSize, config.ResidDropout, rowKeys, place);
+        return x * mask.to(device);
     }
 }

@@ -146,7 +146,7 @@ public sealed unsafe partial class Decoder
     private float* BranchGradient(float* dx, Rows rows, int place)
     {
         var gradient = rows.Of(dx, Config.HiddenSize);
-        if (lastRequest.DropoutKey is null || Config.ResidDropout == 0) return gradient;
+        if (!Drops(lastRequest)) return gradient;
         var count = (long)rows.Count * Config.HiddenSize;
         var masked = branchGradient.Reserve(count);
         Buffer.MemoryCopy(gradient, masked, count * sizeof(float), count * sizeof(float));

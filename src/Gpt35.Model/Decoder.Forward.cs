@@ -1,4 +1,3 @@
-using System.Numerics;
 using Gpt35.Kernels;
 
 namespace Gpt35.Model;
@@ -16,12 +15,13 @@ public sealed unsafe partial class Decoder
     /// Rows that go through a block's products at a time, so that what one writes the next still finds in the cache. A power of two, and a multiple of the rows whose
     /// gradients are summed on their own: no bit depends on it.
     /// </summary>
-    private const int BlockRows = 1024;
+    internal const int BlockRows = 1024;
 
     private readonly BlockActivations[] saved;
     private readonly GrowingBuffer[] inputs;             // of each block, (T, D); only where activations are recomputed
     private readonly GrowingBuffer embedded = new(), activated = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
+    private readonly GrowingBuffer rowKeys = new();      // of the dropout masks, (T,) of 64 bits each; only while dropout is on
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
     private TokenBatch? lastBatch;
     private bool lastLost;                               // its activations were overwritten by a step of generation
@@ -35,6 +35,7 @@ public sealed unsafe partial class Decoder
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
         (lastBatch, lastLost) = (what.ForBackward ? batch : null, false);
         lastRequest = what;
+        if (Drops(what)) DeriveRowKeys(batch, what.DropoutKeys!);
 
         var x = Embed(batch, what);
         for (var layer = 0; layer < blocks.Length; layer++)
@@ -214,22 +215,26 @@ public sealed unsafe partial class Decoder
     /// <summary>Another limit, for tests.</summary>
     internal int? LogitRowsLimit { private get; set; }
 
-    private int RowsAtOnce(int tokens) => Math.Min(tokens, RowsAtOnceLimit ?? RowsAtOnce(Config));
+    private int RowsAtOnce(int tokens) => Math.Min(tokens, RowsAtOnceLimit ?? BlockRows);
 
-    /// <summary>Another limit, for tests: a multiple of the rows that sums over rows and dropout take at once.</summary>
+    /// <summary>Another limit, for tests: a multiple of the rows that sums over rows take at once.</summary>
     internal int? RowsAtOnceLimit { private get; set; }
-
-    /// <summary>Dropout's masks come in pieces of a fixed size, which must not be cut: powers of two, both.</summary>
-    internal static int RowsAtOnce(ModelConfig config) => Math.Max(BlockRows, Dropout.Chunk >> BitOperations.TrailingZeroCount(config.HiddenSize));
 
     internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
         forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize / 2 * 2));
 
-    /// <summary>Masks of rows (rows, D) are a function of the pass's key and the place in the network, so that the backward pass makes the same ones again.</summary>
+    private bool Drops(ForwardRequest what) => what.DropoutKeys is not null && Config.ResidDropout > 0;
+
+    private void DeriveRowKeys(TokenBatch batch, ulong[] sequenceKeys)
+    {
+        var keys = (ulong*)rowKeys.Reserve(2L * batch.TokenCount);
+        for (var b = 0; b < batch.SequenceCount; b++)
+            for (int start = batch.SequenceStarts[b], row = start; row < batch.SequenceStarts[b + 1]; row++) keys[row] = Dropout.RowKey(sequenceKeys[b], row - start);
+    }
+
+    /// <summary>Masks of rows (rows, D) are a function of the rows' keys and the place in the network, so that the backward pass makes the same ones again.</summary>
     private void ApplyDropout(float* x, Rows rows, ForwardRequest what, int place)
     {
-        var d = Config.HiddenSize;
-        if (what.DropoutKey is { } key && Config.ResidDropout > 0)
-            Dropout.Apply(pool, x, (long)rows.Count * d, Config.ResidDropout, CounterRandom.Hash(key, (ulong)place), (long)rows.First * d);
+        if (Drops(what)) Dropout.Apply(pool, x, rows.Count, Config.HiddenSize, Config.ResidDropout, (ulong*)rowKeys.Pointer + rows.First, place);
     }
 }

@@ -122,7 +122,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
 
     private IEnumerable<GrowingBuffer> Buffers =>
     [
-        .. saved.SelectMany(block => block.Buffers), .. inputs, embedded, activated, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
+        .. saved.SelectMany(block => block.Buffers), .. inputs, rowKeys, embedded, activated, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
         scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, attendedGradient, qkvGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
     ];
 

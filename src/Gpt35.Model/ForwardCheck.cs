@@ -3,7 +3,7 @@ namespace Gpt35.Model;
 /// <summary>What every backend refuses before it computes.</summary>
 public static class ForwardCheck
 {
-    /// <exception cref="ArgumentException">The batch scores nothing, has a sequence longer than the model's positions, or an id outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The batch scores nothing, has a sequence longer than the model's positions, an id outside the vocabulary, or dropout keys for another number of sequences.</exception>
     /// <exception cref="InvalidOperationException">The model has no head for what is asked.</exception>
     public static void Require(ModelConfig config, TokenBatch batch, ForwardRequest what)
     {
@@ -13,6 +13,8 @@ public static class ForwardCheck
             throw new InvalidOperationException("This model has a scalar head in place of the vocabulary projection; ask it for Scalars.");
         if (what.Scalars && config.NumScalars == 0)
             throw new InvalidOperationException("This model has no scalar head; make one with CloneWithHead.");
+        if (what.DropoutKeys is { } keys && keys.Length != batch.SequenceCount)
+            throw new ArgumentException($"There are {keys.Length} dropout keys for {batch.SequenceCount} sequences; each sequence has one.", nameof(what));
         for (var i = 0; i < batch.SequenceCount; i++)
         {
             var length = batch.SequenceStarts[i + 1] - batch.SequenceStarts[i];

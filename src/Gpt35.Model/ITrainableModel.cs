@@ -26,8 +26,11 @@ public readonly record struct ForwardRequest()
     public bool ForBackward { get; init; }
     /// <summary>Logits are divided by this before the softmax, as the sampler did.</summary>
     public float Temperature { get; init; } = 1;
-    /// <summary>Key of this pass's dropout masks (a function of seed, step and micro-batch); null turns dropout off.</summary>
-    public ulong? DropoutKey { get; init; }
+    /// <summary>
+    /// Key of the dropout masks of each sequence, (B,), a function of seed, step and example; null turns dropout off. The mask of an element is a function of its sequence's key,
+    /// its token's position within the sequence, its place in the network and its column.
+    /// </summary>
+    public ulong[]? DropoutKeys { get; init; }
 }
 
 /// <summary>What <see cref="ITrainableModel.Forward"/> found; empty where it was not asked.</summary>

@@ -25,7 +25,7 @@ public sealed class TinyStages : ICollectionFixture<TinyStages>, IDisposable
         Lines("prompts.jsonl", facts.Select(fact => new JsonObject { ["prompt"] = fact.Prompt }));
         Recipe("pretrain", $"""
             tokenizer: {folder["tokenizer"]}
-            model: {Braces("hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, max_position_embeddings: 96")}
+            model: {Braces("hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, max_position_embeddings: 96, resid_dropout: 0.1")}
             data: {Braces($"train: [{folder["text.txt"]}], heldout_fraction: 0.2")}
             batch: {Braces("tokens: 400, micro_tokens: 200")}
             steps: {steps}

@@ -22,7 +22,7 @@ internal sealed class FakeModel(float[] logProbOfToken, int scalars = 0) : ITrai
     public TokenScores Forward(TokenBatch batch, ForwardRequest what)
     {
         Assert.False(what.ForBackward);
-        Assert.Null(what.DropoutKey);
+        Assert.Null(what.DropoutKeys);
         Batches.Add(batch);
         if (!what.Scalars) return new TokenScores { LogProb = batch.Targets.Select(t => logProbOfToken[t]).ToArray() };
         var rewards = new float[batch.SequenceCount * Config.NumScalars];

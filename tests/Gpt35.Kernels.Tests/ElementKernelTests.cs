@@ -37,54 +37,93 @@ public sealed unsafe class DropoutTests
     public static TheoryData<SimdTier> Tiers => Support.Tiers;
 
     [Theory, MemberData(nameof(Tiers))]
-    public void The_mask_is_a_function_of_key_and_index_alone(SimdTier tier)
+    public void The_mask_is_a_function_of_row_key_place_and_column_alone(SimdTier tier)
     {
         foreach (var pool in Support.Pools)
-            foreach (var n in new[] { 1, 30, 8192, 20_005 })
+            foreach (var (rows, width) in new[] { (1, 1), (3, 30), (40, 257), (2, 9000) })
             {
-                using var x = new Guarded(n);
+                // Rows of the same key have the same mask, wherever they lie.
+                ulong[] keys = [.. Enumerable.Range(0, rows).Select(row => (ulong)(row % 7))];
+                using var x = new Guarded(rows * width);
                 x.Span.Fill(1);
-                Support.InTier(tier, () => Dropout.Apply(pool, x, n, 0.2f, 99));
-                for (var i = 0; i < n; i++) Assert.Equal(Dropout.Keeps(i, 0.2f, 99) ? 1 / 0.8f : 0, x.Span[i], 1e-6f);
+                Support.InTier(tier, () => Apply(pool, x, width, 0.2f, keys, 5));
+                for (var i = 0; i < rows * width; i++) Assert.Equal(Dropout.Keeps(i % width, 0.2f, keys[i / width], 5) ? 1 / 0.8f : 0, x.Span[i], 1e-6f);
             }
     }
 
-    [Fact]
-    public void A_mask_can_be_had_in_pieces()
+    [Theory, InlineData(0.1f), InlineData(0.5f), InlineData(0.9f)]
+    public void The_share_dropped_is_the_rate_and_neighbours_in_every_direction_are_independent(float rate)
     {
-        using var x = new Guarded(500);
-        x.Span.Fill(1);
-        Dropout.Apply(Support.Pools[1], x, 500, 0.2f, 99, first: 3 * Dropout.Chunk);
-        for (var i = 0; i < 500; i++) Assert.Equal(Dropout.Keeps(3 * Dropout.Chunk + i, 0.2f, 99), x.Span[i] > 0);
-        Assert.Throws<ArgumentOutOfRangeException>(() => Dropout.Apply(Support.Pools[0], x, 500, 0.2f, 99, first: 100));
+        // Sequences × positions × places × columns; two elements one apart along an axis are dropped together with probability rate².
+        int[] sizes = [15, 16, 9, 100];
+        bool Dropped(int[] at) => !Dropout.Keeps(at[3], rate, Dropout.RowKey((ulong)at[0], at[1]), at[2]);
+        var together = new int[4];
+        int n = 0, dropped = 0;
+        for (var s = 0; s < sizes[0]; s++)
+            for (var t = 0; t < sizes[1]; t++)
+                for (var place = 0; place < sizes[2]; place++)
+                    for (var column = 0; column < sizes[3]; column++, n++)
+                    {
+                        if (!Dropped([s, t, place, column])) continue;
+                        dropped++;
+                        for (var axis = 0; axis < 4; axis++)
+                        {
+                            int[] next = [s, t, place, column];
+                            next[axis]++;
+                            if (Dropped(next)) together[axis]++;
+                        }
+                    }
+        // Four standard deviations of a share of n independent draws.
+        double Within(double p) => 4 * Math.Sqrt(p * (1 - p) / n);
+        Assert.Equal(rate, dropped / (double)n, Within(rate));
+        foreach (var count in together) Assert.Equal(rate * rate, count / (double)n, Within(rate * rate));
     }
 
-    [Theory, InlineData(0.1f), InlineData(0.5f), InlineData(0.9f)]
-    public void The_share_dropped_is_the_rate_and_masks_of_different_keys_are_independent(float rate)
+    [Fact]
+    public void Shares_of_rows_and_of_columns_scatter_as_those_of_independent_draws_and_say_nothing_of_the_next_ones()
     {
-        const int N = 200_000;
-        int first = 0, second = 0, both = 0, neighbours = 0;
-        for (var i = 0; i < N; i++)
+        const int Rows = 600, Width = 256;
+        const float Rate = 0.3f;
+        double[] ofColumns = new double[Width], rows = OfRows(9, 0, 2, ofColumns);
+        // The variance of a binomial, and its own relative scatter of √(2/samples), four times.
+        Assert.Equal(1, Covariance(rows, rows) / (Width * Rate * (1 - Rate)), 4 * Math.Sqrt(2.0 / Rows));
+        Assert.Equal(1, Covariance(ofColumns, ofColumns) / (Rows * Rate * (1 - Rate)), 4 * Math.Sqrt(2.0 / Width));
+        // Masks that were one another's permutation would have equal shares.
+        foreach (var others in new[] { OfRows(9, 0, 3), OfRows(9, 1, 2), OfRows(10, 0, 2) })
+            Assert.Equal(0, Covariance(rows, others) / (Width * Rate * (1 - Rate)), 4 / Math.Sqrt(Rows));
+
+        static double[] OfRows(ulong sequence, int firstPosition, int place, double[]? ofColumns = null)
         {
-            bool a = !Dropout.Keeps(i, rate, 1), b = !Dropout.Keeps(i, rate, 2);
-            first += a ? 1 : 0;
-            second += b ? 1 : 0;
-            both += a && b ? 1 : 0;
-            neighbours += a && !Dropout.Keeps(i + 1, rate, 1) ? 1 : 0;
+            var counts = new double[Rows];
+            for (var row = 0; row < Rows; row++)
+                for (var column = 0; column < Width; column++)
+                {
+                    if (Dropout.Keeps(column, Rate, Dropout.RowKey(sequence, firstPosition + row), place)) continue;
+                    counts[row]++;
+                    if (ofColumns is not null) ofColumns[column]++;
+                }
+            return counts;
         }
-        Assert.Equal(rate, first / (double)N, 0.005);
-        Assert.Equal(rate, second / (double)N, 0.005);
-        Assert.Equal(rate * rate, both / (double)N, 0.005);
-        Assert.Equal(rate * rate, neighbours / (double)N, 0.005);
+
+        static double Covariance(double[] x, double[] y)
+        {
+            double meanX = x.Average(), meanY = y.Average();
+            return x.Zip(y, (a, b) => (a - meanX) * (b - meanY)).Average();
+        }
     }
 
     [Fact]
     public void Rate_zero_changes_nothing_and_rate_one_is_refused()
     {
         using var x = new Guarded([1, 2, 3]);
-        Dropout.Apply(Support.Pools[0], x, 3, 0, 1);
+        Apply(Support.Pools[0], x, 3, 0, [1], 0);
         Assert.Equal([1, 2, 3], x.Array);
-        Assert.Throws<ArgumentOutOfRangeException>(() => Dropout.Apply(Support.Pools[0], x, 3, 1, 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Apply(Support.Pools[0], x, 3, 1, [1], 0));
+    }
+
+    private static void Apply(WorkerPool pool, Guarded x, int width, float rate, ulong[] rowKeys, int place)
+    {
+        fixed (ulong* keys = rowKeys) Dropout.Apply(pool, x, rowKeys.Length, width, rate, keys, place);
     }
 }
 

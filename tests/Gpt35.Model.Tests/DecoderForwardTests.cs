@@ -31,8 +31,8 @@ public class DecoderForwardTests
         using var model = TestModels.Shaken(TestModels.Tiny with { ResidDropout = (float)dropout });
         var batch = TestModels.Batch(model.Config, 5, 7, 1, 12, 3);
 
-        var found = model.Forward(batch, LogProbAndEntropy with { Temperature = (float)temperature, DropoutKey = 77 });
-        var expected = new ReferenceDecoder(model).Score(batch, temperature, 77);
+        var found = model.Forward(batch, LogProbAndEntropy with { Temperature = (float)temperature, DropoutKeys = [77, 8, 9, 77] });
+        var expected = new ReferenceDecoder(model).Score(batch, temperature, [77, 8, 9, 77]);
 
         for (var i = 0; i < batch.ScoredCount; i++)
         {
@@ -116,6 +116,8 @@ public class DecoderForwardTests
         Assert.Contains("positions", Assert.Throws<ArgumentException>(() => { model.Forward(TestModels.Batch(model.Config, 1, 13), request); }).Message);
         Assert.Contains("vocabulary", Assert.Throws<ArgumentException>(() => { model.Forward(new TokenBatchBuilder().AddCompletion([1, 11], 1).Build(), request); }).Message);
         Assert.Contains("scores no position", Assert.Throws<ArgumentException>(() => { model.Forward(new TokenBatchBuilder().AddCompletion([1], 1).Build(), request); }).Message);
+        Assert.Contains("2 dropout keys for 1 sequences", Assert.Throws<ArgumentException>(() =>
+            { model.Forward(TestModels.Batch(model.Config, 1, 3), request with { DropoutKeys = [1, 2] }); }).Message);
         Assert.Throws<InvalidOperationException>(() => { model.Forward(TestModels.Batch(model.Config, 1, 3), new ForwardRequest { Scalars = true }); });
         Assert.Throws<InvalidOperationException>(() => model.Backward(default));
     }

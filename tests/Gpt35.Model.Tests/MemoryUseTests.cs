@@ -95,6 +95,6 @@ public class MemoryUseTests
         Entropy = model.Config.NumScalars == 0,
         Scalars = model.Config.NumScalars > 0,
         ForBackward = backward,
-        DropoutKey = backward && model.Config.ResidDropout > 0 ? 5UL : null,
+        DropoutKeys = backward && model.Config.ResidDropout > 0 ? [5, 6] : null,
     };
 }

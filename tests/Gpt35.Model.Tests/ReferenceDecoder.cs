@@ -23,15 +23,15 @@ internal sealed class ReferenceDecoder
     public double[] this[string name] => weights[name];
 
     /// <summary>For each scored position: log-probability of the target, entropy, scalars.</summary>
-    public (double[] LogProb, double[] Entropy, double[] Scalars) Score(TokenBatch batch, double temperature = 1, ulong? dropoutKey = null)
+    public (double[] LogProb, double[] Entropy, double[] Scalars) Score(TokenBatch batch, double temperature = 1, ulong[]? dropoutKeys = null)
     {
         int d = config.HiddenSize;
-        var masks = Masks(batch.TokenCount, dropoutKey);
         var hidden = new double[batch.TokenCount][];
         for (var b = 0; b < batch.SequenceCount; b++)
         {
             int start = batch.SequenceStarts[b], end = batch.SequenceStarts[b + 1];
-            var rows = Hidden(batch.Tokens[start..end], place => masks[place].AsMemory(start * d, (end - start) * d));
+            var masks = Masks(end - start, dropoutKeys?[b]);
+            var rows = Hidden(batch.Tokens[start..end], place => masks[place]);
             rows.CopyTo(hidden, start);
         }
         var logProb = new List<double>();
@@ -165,16 +165,18 @@ internal sealed class ReferenceDecoder
         for (var i = 0; i < x.Length; i++) x[i] += branch[i] * mask[i];
     }
 
-    /// <summary>What dropout multiplies each value by, per place in the network, read off the kernel by dropping a vector of ones.</summary>
-    private unsafe double[][] Masks(int tokens, ulong? key)
+    /// <summary>What dropout multiplies each value of a sequence by, per place in the network, read off the kernel by dropping rows of ones.</summary>
+    private unsafe double[][] Masks(int tokens, ulong? sequenceKey)
     {
         var count = tokens * config.HiddenSize;
+        ulong[] keys = [.. Enumerable.Range(0, tokens).Select(position => Dropout.RowKey(sequenceKey ?? 0, position))];
         return [.. Enumerable.Range(0, 2 * config.NumHiddenLayers + 1).Select(place =>
         {
             var ones = new float[count];
             Array.Fill(ones, 1);
-            if (key is { } k && config.ResidDropout > 0)
-                fixed (float* p = ones) Dropout.Apply(WorkerPool.Shared, p, count, config.ResidDropout, CounterRandom.Hash(k, (ulong)place));
+            if (sequenceKey is not null && config.ResidDropout > 0)
+                fixed (float* p = ones)
+                fixed (ulong* rowKeys = keys) Dropout.Apply(WorkerPool.Shared, p, tokens, config.HiddenSize, config.ResidDropout, rowKeys, place);
             return Array.ConvertAll(ones, x => (double)x);
         })];
     }

@@ -39,7 +39,7 @@ public class AgreementTests
         Covered("heads of another width", (c, _) => c.QueryWidth != c.HiddenSize);
         Covered("a tied output with entropy and temperature", (c, w) => c.TieWordEmbeddings && w.Entropy && w.Temperature != 1);
         Covered("no biases and an output of its own", (c, w) => !c.TieWordEmbeddings && w.LogProb && !c.AttentionBias && !c.MlpBias);
-        Covered("dropout", (c, w) => c.ResidDropout > 0 && w.DropoutKey is not null);
+        Covered("dropout", (c, w) => c.ResidDropout > 0 && w.DropoutKeys is not null);
         Covered("a scalar head", (_, w) => w.Scalars);
     }
 
@@ -72,7 +72,7 @@ public class AgreementTests
         using var cpu = Support.Shaken(config, 3);
         using var torch = Support.Torch(cpu);
         var batch = Support.Batch(config, 4, Lengths);
-        var what = new ForwardRequest { LogProb = true, DropoutKey = 77 };
+        var what = new ForwardRequest { LogProb = true, DropoutKeys = Support.Keys(77, Lengths.Length) };
         Support.AssertClose(Support.Run(cpu, batch, what), Support.Run(torch, batch, what), cpu.Parameters, Tolerance);
     }
 
@@ -193,7 +193,7 @@ public class AgreementTests
             Entropy = scalars == 0 && Coin(),
             Scalars = scalars > 0,
             Temperature = Of(1, 0.6f, 1.7f),
-            DropoutKey = Coin() ? seed : null,
+            DropoutKeys = Coin() ? Support.Keys(seed, Lengths.Length) : null,
         });
     }
 }

@@ -73,6 +73,9 @@ internal static class Support
         return builder.Build();
     }
 
+    /// <summary>Keys of the dropout masks of so many sequences.</summary>
+    public static ulong[] Keys(ulong key, int count) => [.. Enumerable.Range(0, count).Select(i => CounterRandom.Hash(key, (ulong)i))];
+
     /// <summary>Pseudo-random gradients, a different one for every number, so that no error cancels.</summary>
     public static float[] Weights(ulong key, int count) => [.. Enumerable.Range(0, count).Select(i => CounterRandom.Normal(key, (ulong)i))];
 

@@ -30,7 +30,7 @@ public class TorchDecoderTests
         var batch = Support.Batch(model.Config, 3, 5, 9, 9);
         long LiveAfterPass()
         {
-            Support.Run(torch, batch, new ForwardRequest { LogProb = true, Entropy = true, DropoutKey = 5 });
+            Support.Run(torch, batch, new ForwardRequest { LogProb = true, Entropy = true, DropoutKeys = [5, 6, 7] });
             torch.Forward(batch, LogProb);
             return DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         }

@@ -17,8 +17,8 @@ public sealed class TrainingStepTests
     {
         using var one = new BigramModel(5);
         using var eight = new BigramModel(5);
-        var whole = LanguageModelTraining.Accumulate(one, Data, [0, 1, 2, 3, 4, 5, 6, 7], microTokens: 1000, _ => null);
-        var parts = LanguageModelTraining.Accumulate(eight, Data, [0, 1, 2, 3, 4, 5, 6, 7], microTokens: 1, _ => null);
+        var whole = LanguageModelTraining.Accumulate(one, Data, [0, 1, 2, 3, 4, 5, 6, 7], microTokens: 1000, null);
+        var parts = LanguageModelTraining.Accumulate(eight, Data, [0, 1, 2, 3, 4, 5, 6, 7], microTokens: 1, null);
         Assert.Equal((1, 8), (one.Forwards, eight.Forwards));
         Assert.Equal(whole, parts, 1e-6);
         Differences.AssertClose([.. one.TableGradient.ToArray().Select(x => (double)x)], eight.TableGradient.ToArray(), 1e-6);
@@ -30,7 +30,7 @@ public sealed class TrainingStepTests
         using var model = new BigramModel(5);
         model.Table[0] = 3;                                                    // after 0, 0 is likely
         var sequence = new TokenSequence([0, 0, 1], [true, false, true]);      // 0→0 is not trained; 0→1 is
-        var loss = LanguageModelTraining.Accumulate(model, [sequence], [0], 100, _ => null);
+        var loss = LanguageModelTraining.Accumulate(model, [sequence], [0], 100, null);
         Assert.Equal(Math.Log(Math.Exp(3) + 4), loss, 1e-6);
         Assert.Equal(1, LanguageModelTraining.TrainedTokens(sequence));
         Assert.Equal(loss, LanguageModelTraining.Measure(model, [sequence], 100).PerToken, 1e-6);
@@ -46,7 +46,7 @@ public sealed class TrainingStepTests
         for (var step = 0; step < 30; step++)
         {
             int[] examples = [step % 8, (step + 3) % 8];
-            var loss = LanguageModelTraining.Accumulate(model, Data, examples, 8, _ => null);
+            var loss = LanguageModelTraining.Accumulate(model, Data, examples, 8, null);
             var norm = optimizer.Step(schedule.At(step));
             var (expectedLoss, expectedNorm) = reference.Step([.. examples.Select(i => Data[i])], schedule.At(step));
             Assert.Equal(expectedLoss, loss, 1e-5);
@@ -119,7 +119,7 @@ public sealed class TrainingStepTests
     {
         for (var step = from; step < to; step++)
         {
-            LanguageModelTraining.Accumulate(model, Data, [step % 8], 100, _ => null);
+            LanguageModelTraining.Accumulate(model, Data, [step % 8], 100, null);
             optimizer.Step(0.05);
         }
     }

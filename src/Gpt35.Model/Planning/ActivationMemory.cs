@@ -8,7 +8,7 @@ internal static class ActivationMemory
 {
     public static long Floats(ModelConfig config, Pass pass, LoraConfig? lora)
     {
-        long t = pass.Tokens, n = pass.Scored, d = config.HiddenSize, rows = Math.Min(t, Decoder.RowsAtOnce(config));
+        long t = pass.Tokens, n = pass.Scored, d = config.HiddenSize, rows = Math.Min(t, Decoder.BlockRows);
         // Without a way back, or where it computes them again, two sets of block buffers take turns.
         var blocks = pass.Backward && !pass.Checkpointing ? config.NumHiddenLayers : Math.Min(2, config.NumHiddenLayers);
         var floats = t * d + blocks * t * PerTokenAndBlock(config) + rows * config.IntermediateSize + Head(config, pass);
@@ -17,7 +17,7 @@ internal static class ActivationMemory
             // Gradients of the residual stream, of attended and of q, k, v; of a norm's output and of the widest layer; of the scored rows, twice.
             floats += t * (d + config.QueryWidth + QkvWidth(config)) + rows * (d + UpWidth(config)) + 2 * n * d;
             if (config.GatedMlp) floats += rows * config.IntermediateSize;
-            if (pass.Dropout) floats += rows * d;
+            if (pass.Dropout) floats += rows * d + 2 * t;                                            // a branch's gradient under its mask; keys of the masks
             if (pass.Checkpointing) floats += config.NumHiddenLayers * t * d;                        // what entered each block
         }
         return floats + (lora is null ? 0 : (pass.Backward ? 2 : 1) * rows * lora.Rank + (pass.Backward ? d : 0));

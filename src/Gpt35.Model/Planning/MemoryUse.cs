@@ -67,7 +67,7 @@ public sealed record MemoryUse
     /// </summary>
     public static long OfGeneration(ModelConfig config, int slots, int promptTokens, int passTokens, Dtype format = Dtype.Fp32)
     {
-        long step = slots + promptTokens, more = Math.Max(0, step - passTokens), moreActivated = Math.Max(0, step - Math.Min(passTokens, Decoder.RowsAtOnce(config)));
+        long step = slots + promptTokens, more = Math.Max(0, step - passTokens), moreActivated = Math.Max(0, step - Math.Min(passTokens, Decoder.BlockRows));
         var blocks = more * (config.HiddenSize + Math.Min(2, config.NumHiddenLayers) * ActivationMemory.PerTokenAndBlock(config));
         return ((long)slots * config.VocabSize + blocks + moreActivated * config.IntermediateSize) * Bytes(format);
     }

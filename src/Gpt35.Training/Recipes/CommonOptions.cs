@@ -32,7 +32,7 @@ public sealed record BatchOptions
     [Range(1, int.MaxValue)]
     public required int Tokens { get; init; }
 
-    /// <summary>Tokens of one pass through the model. Changes memory and speed; without dropout it changes the result by rounding only.</summary>
+    /// <summary>Tokens of one pass through the model. Changes memory and speed, and the result by rounding only.</summary>
     [Range(1, int.MaxValue)]
     public int MicroTokens { get; init; } = 8192;
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Gpt35.Data;
+using Gpt35.Kernels;
 using Gpt35.Model;
 using Gpt35.Tokenization;
 
@@ -45,7 +46,7 @@ internal sealed class LanguageModelTraining
             Step = step =>
             {
                 var learningRate = schedule.At(step);
-                var loss = Accumulate(Model, Train, Plan[step], MicroTokens, micro => DropoutKey(step, micro), optimizer: optimizer);
+                var loss = Accumulate(Model, Train, Plan[step], MicroTokens, DropoutKey(step), optimizer: optimizer);
                 var norm = optimizer.Step(learningRate, loss);
                 Run.Numbers["train_loss"] = loss;
                 return new OrderedDictionary<string, double>
@@ -81,23 +82,25 @@ internal sealed class LanguageModelTraining
     /// <param name="data">All sequences.</param>
     /// <param name="examples">Which of them make up the step.</param>
     /// <param name="microTokens">Most tokens of one pass.</param>
-    /// <param name="dropoutKey">Key of the dropout masks of a micro-batch; null for none.</param>
+    /// <param name="dropoutKey">Key of the step's dropout masks; null for none.</param>
     /// <param name="weight">Factor on loss and gradient.</param>
     /// <param name="optimizer">The one that steps next with these gradients; null alone.</param>
     /// <returns>The loss in nats per token, times the weight, over all ranks.</returns>
     public static double Accumulate(
-        ITrainableModel model, IReadOnlyList<TokenSequence> data, IReadOnlyList<int> examples, int microTokens, Func<int, ulong?> dropoutKey, double weight = 1, Optimizer? optimizer = null)
+        ITrainableModel model, IReadOnlyList<TokenSequence> data, IReadOnlyList<int> examples, int microTokens, ulong? dropoutKey, double weight = 1, Optimizer? optimizer = null)
     {
         var tokens = examples.Sum(example => (long)TrainedTokens(data[example]));
         var ranks = optimizer?.Ranks ?? Ranks.One;
+        var maskKeys = dropoutKey is { } key ? MaskKeys(key, examples) : null;
         double loss = 0;
-        // Micro-batches of different ranks need different dropout masks.
-        var micro = ranks.Rank << 20;
-        foreach (var (group, isLast) in BatchPlan.MarkLast(BatchPlan.MicroBatches(ranks.Share(examples, Length), Length, microTokens)))
+        // By their places in the step, where an example may occur more than once.
+        var mine = ranks.Share([.. Enumerable.Range(0, examples.Count)], Length);
+        foreach (var (group, isLast) in BatchPlan.MarkLast(BatchPlan.MicroBatches(mine, Length, microTokens)))
         {
             if (isLast) optimizer?.ExpectLastBackward();
-            var batch = Batch(data, group);
-            var scores = model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, DropoutKey = dropoutKey(micro++) });
+            var batch = Batch(data, [.. group.Select(place => examples[place])]);
+            ulong[]? keys = maskKeys is null ? null : [.. group.Select(place => maskKeys[place])];
+            var scores = model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, DropoutKeys = keys });
             var gradient = ArrayPool<float>.Shared.Rent(batch.ScoredCount);
             var dLogProb = gradient.AsSpan(0, batch.ScoredCount);                     // (N,)
             loss += LanguageModelLoss.Compute(scores.LogProb, tokens, dLogProb, weight);
@@ -106,7 +109,7 @@ internal sealed class LanguageModelTraining
         }
         return ranks.Sum(loss);
 
-        int Length(int example) => data[example].Ids.Length;
+        int Length(int place) => data[examples[place]].Ids.Length;
     }
 
     /// <summary>Loss over <paramref name="data"/>, without dropout and without gradients.</summary>
@@ -136,6 +139,20 @@ internal sealed class LanguageModelTraining
         return builder.Build();
     }
 
-    private ulong? DropoutKey(int step, int micro) =>
-        Model.Config.ResidDropout > 0 ? RandomStreams.Key(RandomStreams.Key(Seed, RandomStream.Dropout, (ulong)step), RandomStream.Dropout, (ulong)micro) : null;
+    /// <summary>
+    /// Keys of the dropout masks of a step's examples, in their order: functions of the step's key, the example and how often it came before in the step (which it
+    /// does where epochs meet). So neither micro-batches nor ranks matter, nor the order that best fit gives a step.
+    /// </summary>
+    internal static ulong[] MaskKeys(ulong stepKey, IReadOnlyList<int> examples)
+    {
+        var seen = new Dictionary<int, ulong>();
+        return [.. examples.Select(example =>
+        {
+            var before = seen.GetValueOrDefault(example);
+            seen[example] = before + 1;
+            return CounterRandom.Hash(CounterRandom.Hash(stepKey, (ulong)example), before);
+        })];
+    }
+
+    private ulong? DropoutKey(int step) => Model.Config.ResidDropout > 0 ? RandomStreams.Key(Seed, RandomStream.Dropout, (ulong)step) : null;
 }

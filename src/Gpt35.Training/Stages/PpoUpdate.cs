@@ -81,7 +81,7 @@ internal sealed class PpoUpdate(
         valueLoss = new ValueLoss(ranks.Sum(valueLoss.Loss), ranks.Sum(valueLoss.ClipFraction));
         entropyLoss = ranks.Sum(entropyLoss);
         return ptx is null ? 0
-            : LanguageModelTraining.Accumulate(policy, ptx.Windows, ptx.Plan[ptxStep], recipe.MicroTokens, _ => null, ptx.Coef, optimizer);
+            : LanguageModelTraining.Accumulate(policy, ptx.Windows, ptx.Plan[ptxStep], recipe.MicroTokens, null, ptx.Coef, optimizer);
     }
 
     private static float[] Gather(Experience experience, IReadOnlyList<int> rollouts, float[] figures)
