@@ -1,5 +1,6 @@
 using Gpt35.Kernels;
 using Gpt35.Model;
+using Gpt35.Tests;
 
 namespace Gpt35.Inference.Tests;
 
@@ -10,15 +11,8 @@ public sealed class TrainerAgreementTests
 
     private static readonly ModelConfig Gpt = new() { VocabSize = 53, HiddenSize = 32, NumHiddenLayers = 3, NumAttentionHeads = 2, MaxPositionEmbeddings = Context };
 
-    private static readonly ModelConfig Llama = Gpt with
+    private static readonly ModelConfig Llama = Gpt.AsLlama() with
     {
-        PositionEncoding = PositionEncoding.Rotary,
-        Normalization = Normalization.RmsNorm,
-        HiddenAct = Activation.Silu,
-        GatedMlp = true,
-        AttentionBias = false,
-        MlpBias = false,
-        TieWordEmbeddings = false,
         NumAttentionHeads = 6,
         NumKeyValueHeads = 2,
         HeadDim = 10,

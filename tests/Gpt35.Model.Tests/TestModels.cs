@@ -1,4 +1,5 @@
 using Gpt35.Kernels;
+using Gpt35.Tests;
 
 namespace Gpt35.Model.Tests;
 
@@ -15,15 +16,8 @@ internal static class TestModels
     };
 
     /// <summary>The shape of Llama, Mistral's window and grouped queries added.</summary>
-    public static readonly ModelConfig TinyLlama = Tiny with
+    public static readonly ModelConfig TinyLlama = Tiny.AsLlama() with
     {
-        PositionEncoding = PositionEncoding.Rotary,
-        Normalization = Normalization.RmsNorm,
-        HiddenAct = Activation.Silu,
-        GatedMlp = true,
-        AttentionBias = false,
-        MlpBias = false,
-        TieWordEmbeddings = false,
         NumAttentionHeads = 4,
         NumKeyValueHeads = 2,
         HeadDim = 6,

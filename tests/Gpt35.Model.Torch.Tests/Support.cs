@@ -1,4 +1,5 @@
 using Gpt35.Kernels;
+using Gpt35.Tests;
 
 namespace Gpt35.Model.Torch.Tests;
 
@@ -14,17 +15,10 @@ internal static class Support
         MaxPositionEmbeddings = 20,
     };
 
-    public static readonly ModelConfig Llama = Gpt with
+    public static readonly ModelConfig Llama = Gpt.AsLlama() with
     {
         NumKeyValueHeads = 2,
         IntermediateSize = 24,
-        PositionEncoding = PositionEncoding.Rotary,
-        Normalization = Normalization.RmsNorm,
-        HiddenAct = Activation.Silu,
-        GatedMlp = true,
-        AttentionBias = false,
-        MlpBias = false,
-        TieWordEmbeddings = false,
     };
 
     /// <summary>libtorch's threads wait for each other by spinning, which on a busy machine takes longer than these models need.</summary>

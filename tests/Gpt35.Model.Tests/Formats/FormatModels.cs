@@ -1,5 +1,6 @@
 using Gpt35.Kernels;
 using Gpt35.Tokenization;
+using Gpt35.Tests;
 
 namespace Gpt35.Model.Tests;
 
@@ -10,15 +11,8 @@ public abstract class FormatTests : IDisposable
 
     protected static readonly ModelConfig Gpt2 = new() { VocabSize = 272, HiddenSize = 32, NumHiddenLayers = 2, NumAttentionHeads = 4, MaxPositionEmbeddings = 12, IntermediateSize = 64, ResidDropout = 0.1f };
 
-    protected static readonly ModelConfig Llama = Gpt2 with
+    protected static readonly ModelConfig Llama = Gpt2.AsLlama() with
     {
-        PositionEncoding = PositionEncoding.Rotary,
-        Normalization = Normalization.RmsNorm,
-        HiddenAct = Activation.Silu,
-        GatedMlp = true,
-        AttentionBias = false,
-        MlpBias = false,
-        TieWordEmbeddings = false,
         NumKeyValueHeads = 2,
         RopeTheta = 500_000,
         ResidDropout = 0,
