@@ -5,28 +5,18 @@ public static unsafe partial class PagedAttention
     /// <summary>Numbers to store that are not worth waking another thread for.</summary>
     private const int NumbersOfOneThread = 32_768;
 
-    /// <summary>Puts the keys and values of the new tokens into their blocks, in the blocks' precision.</summary>
-    /// <param name="pool">Threads to use.</param>
-    /// <param name="qkv">(T, (H + 2G)·K).</param>
-    /// <param name="pages">Where to.</param>
-    /// <param name="sequences">Whose they are; the tables reach as far as the new tokens do.</param>
-    /// <param name="shape">Heads.</param>
-    public static void Store(WorkerPool pool, float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape)
-    {
-        switch (pages.Layout.Precision)
-        {
-            case KvPrecision.F32: new StoreJob<KvF32>(qkv, pages, sequences, shape).Start(pool); break;
-            case KvPrecision.BF16: new StoreJob<KvBFloat16>(qkv, pages, sequences, shape).Start(pool); break;
-            default: new StoreJob<KvInt8>(qkv, pages, sequences, shape).Start(pool); break;
-        }
-    }
-
-    /// <summary>A part is some rows of the step.</summary>
+    /// <summary>
+    /// Stores the keys and values of sequences with several new rows, which other rows read; a part is some rows of the step. A row that is alone is stored by the strip that
+    /// reads it, whose thread has the lines of its block in the cache then.
+    /// </summary>
     private readonly struct StoreJob<F>(float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape) : IParallelJob where F : struct, IKvFormat
     {
         private int RowsOfPart => Math.Max(1, NumbersOfOneThread / 2 / shape.KeyValueWidth);
 
-        internal void Start(WorkerPool pool) => pool.Run(Simd.Pieces(sequences.AllRows, RowsOfPart), this);
+        internal void Start(WorkerPool pool)
+        {
+            if (sequences.AllRows > sequences.Count) pool.Run(Simd.Pieces(sequences.AllRows, RowsOfPart), this);
+        }
 
         public void Run(int part)
         {
@@ -34,14 +24,16 @@ public static unsafe partial class PagedAttention
             while (first >= sequences.Start(sequence) + sequences.Rows(sequence)) sequence++;
             for (; sequence < sequences.Count && sequences.Start(sequence) < end; sequence++)
             {
+                if (sequences.Rows(sequence) == 1) continue;
                 int start = sequences.Start(sequence), from = Math.Max(first, start), to = Math.Min(end, start + sequences.Rows(sequence));
                 // A head's tokens one after the other: those of a block share its cache lines.
                 for (var group = 0; group < shape.KeyValueHeads; group++)
-                    for (var row = from; row < to; row++) Store(row, sequences.Table(sequence), sequences.Held(sequence) + row - start, group);
+                    for (var row = from; row < to; row++) Store(qkv, pages, shape, row, sequences.Table(sequence), sequences.Held(sequence) + row - start, group);
             }
         }
 
-        private void Store(int row, int* table, int position, int group)
+        /// <summary>Stores one head of a row.</summary>
+        internal static void Store(float* qkv, KvPages pages, AttentionShape shape, int row, int* table, int position, int group)
         {
             int block = table[position / KvPages.BlockTokens], place = position % KvPages.BlockTokens, size = shape.HeadSize;
             var from = qkv + (nint)row * shape.QkvWidth;

@@ -13,22 +13,28 @@ namespace Gpt35.Kernels;
 /// </remarks>
 public static unsafe partial class PagedAttention
 {
-    /// <summary>Attention of every new token over what its sequence holds up to it.</summary>
+    /// <summary>Puts the keys and values of the new tokens into their blocks, in the blocks' precision; then attention of every new token over what its sequence holds up to it.</summary>
     /// <param name="pool">Threads to use.</param>
-    /// <param name="qkv">(T, (H + 2G)·K); only the queries are read.</param>
-    /// <param name="pages">Keys and values, the new tokens' among them.</param>
-    /// <param name="sequences">Whose rows they are.</param>
+    /// <param name="qkv">(T, (H + 2G)·K).</param>
+    /// <param name="pages">Keys and values so far.</param>
+    /// <param name="sequences">Whose rows they are; the tables reach as far as the new tokens do.</param>
     /// <param name="shape">Heads and window.</param>
     /// <param name="o">Receives (T, H·K).</param>
     public static void Forward(WorkerPool pool, float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape, float* o)
     {
-        var plan = new PagedPlan(sequences, shape, pool.Threads);
         switch (pages.Layout.Precision)
         {
-            case KvPrecision.F32: Simd.Run(pool, plan.Parts, new ForwardJob<KvF32>(plan, qkv, pages, sequences, shape, o)); break;
-            case KvPrecision.BF16: Simd.Run(pool, plan.Parts, new ForwardJob<KvBFloat16>(plan, qkv, pages, sequences, shape, o)); break;
-            default: Simd.Run(pool, plan.Parts, new ForwardJob<KvInt8>(plan, qkv, pages, sequences, shape, o)); break;
+            case KvPrecision.F32: Forward<KvF32>(pool, qkv, pages, sequences, shape, o); break;
+            case KvPrecision.BF16: Forward<KvBFloat16>(pool, qkv, pages, sequences, shape, o); break;
+            default: Forward<KvInt8>(pool, qkv, pages, sequences, shape, o); break;
         }
+    }
+
+    private static void Forward<F>(WorkerPool pool, float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape, float* o) where F : struct, IKvFormat
+    {
+        new StoreJob<F>(qkv, pages, sequences, shape).Start(pool);
+        var plan = new PagedPlan(sequences, shape, pool.Threads);
+        Simd.Run(pool, plan.Parts, new ForwardJob<F>(plan, qkv, pages, sequences, shape, o));
     }
 
     private readonly struct ForwardJob<F>(PagedPlan plan, float* qkv, KvPages pages, PagedSequences sequences, AttentionShape shape, float* o) : ITieredJob
@@ -53,6 +59,7 @@ public static unsafe partial class PagedAttention
                 Unsafe.CopyBlockUnaligned(work.Queries + row * width, qkv + (nint)(strip.Row + row) * shape.QkvWidth + strip.Group * width, (uint)width * sizeof(float));
 
             var table = sequences.Table(strip.Sequence);
+            if (strip.IsAlone(sequences)) StoreJob<F>.Store(qkv, pages, shape, strip.Row, table, strip.Position, strip.Group);
             for (var first = shape.FirstKey(strip.Position) / section * section; first <= strip.Last; first += section)
             {
                 work.Open(table + first / KvPages.BlockTokens, Math.Max(0, shape.FirstKey(strip.Position) - first), Math.Min(section, strip.Last + 1 - first));

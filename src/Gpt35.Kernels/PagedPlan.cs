@@ -10,6 +10,9 @@ internal readonly record struct PagedStrip(int Sequence, int Group, int Row, int
 {
     /// <summary>Place of the last row's token.</summary>
     internal int Last => Position + Rows - 1;
+
+    /// <summary>Whether the sequence has no other new row.</summary>
+    internal bool IsAlone(PagedSequences sequences) => sequences.Rows(Sequence) == 1;
 }
 
 /// <summary>The work of a step, cut into parts of about equal cost: strips in the order of sequence, group and row.</summary>

@@ -71,7 +71,6 @@ public sealed unsafe partial class Decoder
         a.Reserve(Config, t);
         ProjectQkv(layer, x, new Rows(0, t), a, batch);
         Rotate(a.Qkv, batch.Positions);
-        PagedAttention.Store(pool, a.Qkv, pages, sequences, shapes[layer]);
         PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
         if (layer == blocks.Length - 1 && EndsEarly(batch))
         {

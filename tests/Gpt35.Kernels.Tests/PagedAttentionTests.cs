@@ -162,11 +162,11 @@ public unsafe class PagedAttentionTests
     private static (float[] Key, float[] Value) Stored(KvPrecision precision, float[] key, float[] value)
     {
         var layout = new KvLayout(precision, 1, key.Length);
-        using Guarded keys = new((int)layout.BlockBytes / sizeof(float)), values = new(keys.Length), qkv = new([.. new float[key.Length], .. key, .. value]);
+        using Guarded keys = new((int)layout.BlockBytes / sizeof(float)), values = new(keys.Length), qkv = new([.. new float[key.Length], .. key, .. value]), o = new(key.Length);
         int[] starts = [0, 1], held = [3];
         var table = 0;
         fixed (int* s = starts, h = held)
-            PagedAttention.Store(Support.Pools[0], qkv, new((byte*)keys.Pointer, (byte*)values.Pointer, layout, 1), new(1, s, h, &table, &table), new(1, 1, key.Length));
+            PagedAttention.Forward(Support.Pools[0], qkv, new((byte*)keys.Pointer, (byte*)values.Pointer, layout, 1), new(1, s, h, &table, &table), new(1, 1, key.Length), o);
         float At(float* memory, int i) => precision switch
         {
             KvPrecision.F32 => memory[i],
@@ -227,7 +227,6 @@ public unsafe class PagedAttentionTests
             fixed (int* s = starts, h = held, t = tables, ts = at)
             {
                 var (pages, sequences) = (new KvPages((byte*)keys.Pointer, (byte*)values.Pointer, layout, blocks), new PagedSequences(live.Length, s, h, t, ts));
-                PagedAttention.Store(Support.Pools[pool], qkv, pages, sequences, shape);
                 PagedAttention.Forward(Support.Pools[pool], qkv, pages, sequences, shape, o);
             }
             for (var i = 0; i < live.Length; i++)

@@ -6,16 +6,26 @@ namespace Gpt35.Kernels;
 /// <summary>Weights of 16 bits: (groups of rows, pairs of columns), each pair of every row of the group.</summary>
 internal sealed unsafe class BFloat16Weights : ReducedMatrix
 {
-    private readonly NativeBuffer<ushort> values;
+    private readonly NativeArena.Piece<ushort> values;
     private readonly int lanes;
 
-    internal BFloat16Weights(int rows, int columns, DotTier tier) : base(WeightPrecision.BF16, tier, rows, columns)
+    internal BFloat16Weights(int rows, int columns, DotTier tier, NativeArena memory, NativeArena? own) : base(WeightPrecision.BF16, tier, rows, columns, own)
+    {
+        lanes = LanesOf(tier);
+        PaddedColumns = columns + columns % 2;
+        values = memory.Take<ushort>(CountOf(rows, columns, tier));
+    }
+
+    /// <summary>Bytes of an arena that weights of that shape take up.</summary>
+    internal static long MemoryOf(int rows, int columns, DotTier tier)
     {
         if (tier is DotTier.AvxVnni or DotTier.Avx512Vnni) throw new ArgumentException("VNNI multiplies whole numbers.", nameof(tier));
-        lanes = tier switch { DotTier.Avx512 => 16, DotTier.Portable => 4, _ => 8 };
-        PaddedColumns = columns + columns % 2;
-        values = new NativeBuffer<ushort>(checked((long)Simd.Pieces(rows, lanes) * lanes * PaddedColumns));
+        return NativeArena.BytesOf(CountOf(rows, columns, tier) * sizeof(ushort));
     }
+
+    private static long CountOf(int rows, int columns, DotTier tier) => checked((long)Simd.Pieces(rows, LanesOf(tier)) * LanesOf(tier) * (columns + columns % 2));
+
+    private static int LanesOf(DotTier tier) => tier switch { DotTier.Avx512 => 16, DotTier.Portable => 4, _ => 8 };
 
     /// <summary>K, made even.</summary>
     internal int PaddedColumns { get; }
@@ -51,8 +61,6 @@ internal sealed unsafe class BFloat16Weights : ReducedMatrix
         CheckRow(row, target.Length, Columns);
         for (var k = 0; k < Columns; k++) target[k] = BitConverter.UInt32BitsToSingle((uint)*At(row, k) << 16);
     }
-
-    public override void Dispose() => values.Dispose();
 
     private ushort* At(int row, int k) => values.Pointer + ((nint)(row / lanes) * PaddedColumns + (k & ~1)) * lanes + row % lanes * 2 + (k & 1);
 }

@@ -35,16 +35,24 @@ internal static unsafe class BlockInputs<W, V, D> where W : struct, ILanes<V> wh
         for (var block = 0; block < blocks; block++, tile += BlockBytes(width))
         {
             ((float*)tile)[place] = x == null ? 0 : Round(x + block * BlockShape.Size, whole);
-            var sums = Vector128<int>.Zero;
-            var step = tile + 8 * width + place * sizeof(int);
-            for (var i = 0; i < BlockShape.Size; i += BlockShape.Step, step += width * D.StepBytes)
-            {
-                var four = Vector128.Load(whole + i);
-                sums += four;
-                D.StoreStep(four + Vector128.Create(zeroPoint), step, width);
-            }
-            ((int*)tile)[width + place] = Vector128.Sum(sums);
+            var steps = tile + 8 * width + place * sizeof(int);
+            ((int*)tile)[width + place] = typeof(D) == typeof(Dots512Vnni) ? Dots512Vnni.StoreBlock(whole, zeroPoint, steps, width) : StoreBlock(whole, zeroPoint, steps, width);
         }
+    }
+
+    /// <summary>Keeps the whole numbers of a block.</summary>
+    /// <returns>Their sum.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int StoreBlock(int* whole, int zeroPoint, byte* step, int width)
+    {
+        var sums = Vector128<int>.Zero;
+        for (var i = 0; i < BlockShape.Size; i += BlockShape.Step, step += width * D.StepBytes)
+        {
+            var four = Vector128.Load(whole + i);
+            sums += four;
+            D.StoreStep(four + Vector128.Create(zeroPoint), step, width);
+        }
+        return Vector128.Sum(sums);
     }
 
     /// <summary>Writes the whole numbers and returns the scale.</summary>

@@ -9,20 +9,34 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
     /// <summary>Half of a usual second-level cache.</summary>
     private const int FetchedBytes = 512 << 10;
 
-    private readonly NativeBuffer<byte> quants;
-    private readonly NativeBuffer<ushort> scales;
+    private readonly NativeArena.Piece<byte> quants;
+    private readonly NativeArena.Piece<ushort> scales;
     private readonly int lanes, blockBytes;
 
-    internal BlockWeights(WeightPrecision precision, int rows, int columns, DotTier tier) : base(precision, tier, rows, columns)
+    internal BlockWeights(WeightPrecision precision, int rows, int columns, DotTier tier, NativeArena memory, NativeArena? own) : base(precision, tier, rows, columns, own)
+    {
+        Blocks = columns / BlockShape.Size;
+        lanes = LanesOf(tier);
+        blockBytes = BlockBytesOf(precision);
+        var places = PlacesOf(rows, columns, tier);
+        quants = memory.Take<byte>(places * blockBytes);
+        scales = memory.Take<ushort>(places);
+    }
+
+    /// <summary>Bytes of an arena that weights of that shape take up.</summary>
+    internal static long MemoryOf(WeightPrecision precision, int rows, int columns, DotTier tier)
     {
         if (columns % BlockShape.Size != 0) throw new ArgumentException($"A row of {columns} numbers is not whole blocks of {BlockShape.Size}.", nameof(columns));
-        Blocks = columns / BlockShape.Size;
-        lanes = tier switch { DotTier.Avx512 or DotTier.Avx512Vnni => 16, DotTier.Portable => 4, _ => 8 };
-        blockBytes = precision == WeightPrecision.Int8 ? Int8Blocks.Bytes : Int4Blocks.Bytes;
-        var places = checked((long)Simd.Pieces(rows, lanes) * lanes * Blocks);
-        quants = new NativeBuffer<byte>(places * blockBytes);
-        scales = new NativeBuffer<ushort>(places);
+        var places = PlacesOf(rows, columns, tier);
+        return NativeArena.BytesOf(places * BlockBytesOf(precision)) + NativeArena.BytesOf(places * sizeof(ushort));
     }
+
+    /// <summary>Blocks of all rows, those that fill up the last group among them.</summary>
+    private static long PlacesOf(int rows, int columns, DotTier tier) => checked((long)Simd.Pieces(rows, LanesOf(tier)) * LanesOf(tier) * (columns / BlockShape.Size));
+
+    private static int LanesOf(DotTier tier) => tier switch { DotTier.Avx512 or DotTier.Avx512Vnni => 16, DotTier.Portable => 4, _ => 8 };
+
+    private static int BlockBytesOf(WeightPrecision precision) => precision == WeightPrecision.Int8 ? Int8Blocks.Bytes : Int4Blocks.Bytes;
 
     /// <summary>K / 32.</summary>
     internal int Blocks { get; }
@@ -106,12 +120,6 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
                 }
                 y[t * Rows + n] = sum;
             }
-    }
-
-    public override void Dispose()
-    {
-        quants.Dispose();
-        scales.Dispose();
     }
 
     private float Scale(int row, int block) => (float)BitConverter.UInt16BitsToHalf(Scales[Place(row, block)]);

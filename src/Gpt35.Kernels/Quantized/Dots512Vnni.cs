@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -13,6 +14,18 @@ internal readonly unsafe struct Dots512Vnni : IDotLanes<Vector512<float>>
 
     [MethodImpl(Inline)]
     public static void StoreStep(Vector128<int> four, byte* step, int width) => *(int*)step = Vector128.Narrow(Vector128.Narrow(four, four), Vector128<short>.Zero).AsInt32()[0];
+
+    /// <summary>Keeps the 32 whole numbers of a block as eight times <see cref="StoreStep"/> does, and returns their sum.</summary>
+    [MethodImpl(Inline)]
+    internal static int StoreBlock(int* whole, int zeroPoint, byte* step, int width)
+    {
+        Vector512<int> low = Vector512.Load(whole), high = Vector512.Load(whole + 16), zero = Vector512.Create(zeroPoint);
+        var bytes = Vector256.Create(Avx512F.ConvertToVector128SByte(low + zero), Avx512F.ConvertToVector128SByte(high + zero)).AsInt32();
+        if (width == 1) bytes.Store((int*)step);
+        else
+            for (var i = 0; i < BlockShape.Steps; i++, step += width * sizeof(int)) *(int*)step = bytes[i];
+        return Vector512.Sum(low + high);
+    }
 
     [MethodImpl(Inline)] public static Vector512<float> Nibbles(Vector512<float> x, int shift) => Dots512.Nibbles(x, shift);
     [MethodImpl(Inline)] public static Vector512<float> Even(Vector512<float> bytes) => Dots512.Even(bytes);

@@ -11,25 +11,44 @@ public abstract unsafe class ReducedMatrix : IDisposable
     /// <summary>Bytes of weights that are not worth a part of their own: two microseconds of memory.</summary>
     private const int BytesOfPart = 64 << 10;
 
-    private protected ReducedMatrix(WeightPrecision precision, DotTier tier, int rows, int columns)
+    /// <summary>Where it lies, if nobody else keeps that.</summary>
+    private readonly NativeArena? own;
+
+    private protected ReducedMatrix(WeightPrecision precision, DotTier tier, int rows, int columns, NativeArena? own)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
-        (Precision, Tier, Rows, Columns) = (precision, tier, rows, columns);
+        (Precision, Tier, Rows, Columns, this.own) = (precision, tier, rows, columns, own);
     }
 
     /// <summary>Zeros of that shape, for the fastest instructions of this processor.</summary>
     /// <param name="precision">BF16; or Int8 or Int4, of which a row is whole blocks of 32.</param>
     /// <param name="rows">N.</param>
     /// <param name="columns">K.</param>
-    public static ReducedMatrix Create(WeightPrecision precision, int rows, int columns) => Create(precision, rows, columns, DotTiers.Best(precision));
+    /// <param name="memory">Where to put it, and who frees it; null: it has memory of its own.</param>
+    public static ReducedMatrix Create(WeightPrecision precision, int rows, int columns, NativeArena? memory = null) => Create(precision, rows, columns, DotTiers.Best(precision), memory);
 
-    internal static ReducedMatrix Create(WeightPrecision precision, int rows, int columns, DotTier tier) => precision switch
+    internal static ReducedMatrix Create(WeightPrecision precision, int rows, int columns, DotTier tier, NativeArena? memory = null)
     {
-        WeightPrecision.BF16 => new BFloat16Weights(rows, columns, tier),
-        WeightPrecision.Int8 or WeightPrecision.Int4 => new BlockWeights(precision, rows, columns, tier),
-        _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "Expected a precision below F32."),
-    };
+        var own = memory is null ? new NativeArena(MemoryOf(precision, rows, columns, tier)) : null;
+        return precision == WeightPrecision.BF16
+            ? new BFloat16Weights(rows, columns, tier, memory ?? own!, own)
+            : new BlockWeights(precision, rows, columns, tier, memory ?? own!, own);
+    }
+
+    /// <summary>Bytes of an arena that a matrix of that shape takes up.</summary>
+    /// <exception cref="ArgumentException">There is no such matrix.</exception>
+    public static long MemoryOf(WeightPrecision precision, int rows, int columns) => MemoryOf(precision, rows, columns, DotTiers.Best(precision));
+
+    private static long MemoryOf(WeightPrecision precision, int rows, int columns, DotTier tier)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
+        return precision switch
+        {
+            WeightPrecision.BF16 => BFloat16Weights.MemoryOf(rows, columns, tier),
+            WeightPrecision.Int8 or WeightPrecision.Int4 => BlockWeights.MemoryOf(precision, rows, columns, tier),
+            _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "Expected a precision below F32."),
+        };
+    }
 
     public WeightPrecision Precision { get; }
     public DotTier Tier { get; }
@@ -66,7 +85,7 @@ public abstract unsafe class ReducedMatrix : IDisposable
     /// <summary>The numbers of a row, (K,).</summary>
     public abstract void CopyRow(int row, Span<float> values);
 
-    public abstract void Dispose();
+    public void Dispose() => own?.Dispose();
 
     internal bool IsSmall(int inputs) => (long)Rows * Columns * inputs <= WorkOfOneThread;
 

@@ -10,13 +10,14 @@ internal sealed unsafe class ReducedWeights : IDisposable
 {
     private static readonly string[] Sites = ["attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"];
 
+    private readonly NativeArena memory;                   // of all of them
     private readonly ReducedMatrix[] blocks;               // (L, 4)
     private readonly ReducedMatrix? head;
     private int owners = 1;
 
-    private ReducedWeights(ReducedMatrix tokenEmbedding, ReducedMatrix[] blocks, ReducedMatrix? head)
+    private ReducedWeights(NativeArena memory, ReducedMatrix tokenEmbedding, ReducedMatrix[] blocks, ReducedMatrix? head)
     {
-        (TokenEmbedding, this.blocks, this.head) = (tokenEmbedding, blocks, head);
+        (this.memory, TokenEmbedding, this.blocks, this.head) = (memory, tokenEmbedding, blocks, head);
         Bytes = tokenEmbedding.Bytes + (head?.Bytes ?? 0) + blocks.Sum(matrix => matrix.Bytes);
     }
 
@@ -85,22 +86,18 @@ internal sealed unsafe class ReducedWeights : IDisposable
     public static ReducedWeights Read(ModelConfig config, WeightPrecision precision, WorkerPool pool, ParameterReader read)
     {
         var parameters = DecoderLayout.Parameters(config).Where(Holds).ToDictionary(parameter => parameter.Name);
-        var done = new List<ReducedMatrix>();
+        var memory = new NativeArena(parameters.Values.Sum(parameter => ReducedMatrix.MemoryOf(PrecisionOf(parameter, precision), OutputsOf(parameter), InputsOf(parameter))));
         try
         {
             using var values = new NativeBuffer<float>(parameters.Values.Max(parameter => parameter.Count));
-            ReducedMatrix Next(string name)
-            {
-                done.Add(Reduce(parameters[name], precision, pool, read, values));
-                return done[^1];
-            }
+            ReducedMatrix Next(string name) => Reduce(parameters[name], precision, pool, read, values, memory);
             var embedding = Next(DecoderLayout.TokenEmbedding);
             ReducedMatrix[] blocks = [.. Enumerable.Range(0, config.NumHiddenLayers).SelectMany(layer => Sites.Select(site => Next($"h.{layer}.{site}")))];
-            return new ReducedWeights(embedding, blocks, parameters.ContainsKey(DecoderLayout.OutputHead) ? Next(DecoderLayout.OutputHead) : null);
+            return new ReducedWeights(memory, embedding, blocks, parameters.ContainsKey(DecoderLayout.OutputHead) ? Next(DecoderLayout.OutputHead) : null);
         }
         catch
         {
-            foreach (var matrix in done) matrix.Dispose();
+            memory.Dispose();
             throw;
         }
     }
@@ -114,18 +111,15 @@ internal sealed unsafe class ReducedWeights : IDisposable
 
     public void Dispose()
     {
-        if (--owners > 0) return;
-        TokenEmbedding.Dispose();
-        foreach (var matrix in blocks) matrix.Dispose();
-        head?.Dispose();
+        if (--owners == 0) memory.Dispose();
     }
 
-    private static ReducedMatrix Reduce(Parameter parameter, WeightPrecision precision, WorkerPool pool, ParameterReader read, NativeBuffer<float> values)
+    private static ReducedMatrix Reduce(Parameter parameter, WeightPrecision precision, WorkerPool pool, ParameterReader read, NativeBuffer<float> values, NativeArena memory)
     {
         read(parameter, new Span<float>(values.Pointer, checked((int)parameter.Count)));
         var own = PrecisionOf(parameter, precision);
-        int inputs = InputsOf(parameter), outputs = (int)(parameter.Count / inputs);
-        var matrix = ReducedMatrix.Create(own, outputs, inputs);
+        int inputs = InputsOf(parameter), outputs = OutputsOf(parameter);
+        var matrix = ReducedMatrix.Create(own, outputs, inputs, memory);
         // The layout has (in, out), except for the vocabulary's (V, D).
         var source = IsOfVocabulary(parameter) ? new Matrix(values.Pointer, outputs, inputs) : new Matrix(values.Pointer, inputs, outputs).T;
         try
@@ -135,7 +129,6 @@ internal sealed unsafe class ReducedWeights : IDisposable
         }
         catch (InvalidDataException e)
         {
-            matrix.Dispose();
             throw new InvalidDataException($"{parameter.Name}: {e.Message}", e);
         }
     }
@@ -143,6 +136,8 @@ internal sealed unsafe class ReducedWeights : IDisposable
     private static bool IsOfVocabulary(Parameter parameter) => parameter.Name is DecoderLayout.TokenEmbedding or DecoderLayout.OutputHead;
 
     private static int InputsOf(Parameter parameter) => parameter.Shape[IsOfVocabulary(parameter) ? 1 : 0];
+
+    private static int OutputsOf(Parameter parameter) => (int)(parameter.Count / InputsOf(parameter));
 
     private static TensorType TypeOf(WeightPrecision precision) => precision switch
     {
