@@ -77,11 +77,15 @@ internal sealed class EvexAssembler
     public void LoadArgument(int register, int number) =>
         code.AddRange([0x4C, 0x8B, (byte)(0x44 | ((register & 7) << 3)), 0x24, (byte)((number - 6) * sizeof(long))]);
 
+    /// <summary>Asks for a line of memory that will be read.</summary>
+    public void Prefetch(Address line) => Prefetch(0x18, line);
     /// <summary>Asks for a line of memory that will be written.</summary>
-    public void PrefetchForWrite(Address line)
+    public void PrefetchForWrite(Address line) => Prefetch(0x0D, line);
+
+    private void Prefetch(byte operation, Address line)
     {
         if (line.Register >= R8) code.Add(0x41);
-        code.AddRange([0x0F, 0x0D, (byte)(0x88 | (line.Register & 7))]);
+        code.AddRange([0x0F, operation, (byte)(0x88 | (line.Register & 7))]);
         Number(line.Distance);
     }
 

@@ -10,6 +10,8 @@ namespace Gpt35.Kernels;
 internal static unsafe class VnniKernels
 {
     private const int Widths = 3, Lanes = 16;
+    /// <summary>How far ahead weights are asked for where several inputs keep the units busy: the processor's own reading ahead leaves gaps then. With one input it does not.</summary>
+    private const int Ahead = 2048;
     // zmm0 … 7: sums of a block; 8 … 15: sums; then weights, their nibbles, the block's scales, one input's scales, the nibbles' mask.
     private const int Sums = 8, Weights = 16, Low = 17, High = 18, Scales = 19, Scale = 20, Mask = 21;
 
@@ -62,6 +64,7 @@ internal static unsafe class VnniKernels
         for (var line = 0; line < blockBytes / BlockShape.Step; line++)
         {
             code.Load(Weights, new Address(Rdi, line * Lanes * BlockShape.Step));
+            if (width > 1) code.Prefetch(new Address(Rdi, line * Lanes * BlockShape.Step + Ahead));
             if (!nibbles)
             {
                 Dots(line, Weights);

@@ -15,10 +15,10 @@ internal readonly unsafe struct BFloat16Product<W, V>(BFloat16Weights weights, i
 
     public long TileBytes(int width) => (long)weights.Columns * width * sizeof(float);
 
-    public void Pack(float* x, byte* tile, int width, int place)
+    public void Pack(float* x, byte* tile, int width, int place, int first, int end)
     {
-        var target = (float*)tile + place;
-        for (var k = 0; k < weights.Columns; k++, target += width) *target = x == null ? 0 : x[k];
+        var target = (float*)tile + first * BlockShape.Size * width + place;
+        for (var k = first * BlockShape.Size; k < Math.Min(end * BlockShape.Size, weights.Columns); k++, target += width) *target = x == null ? 0 : x[k];
     }
 
     public byte* Unpack(int group, int groups) => null;

@@ -21,11 +21,12 @@ internal readonly unsafe struct BlockProduct<W, V, D, F>(BlockWeights weights, i
 
     public long TileBytes(int width) => (long)weights.Blocks * BlockInputs<W, V, D>.BlockBytes(width);
 
-    public void Pack(float* x, byte* tile, int width, int place)
+    public void Pack(float* x, byte* tile, int width, int place, int first, int end)
     {
         var zeroPoint = Panels && width > 1 ? BlockPanel<W, V, D, F>.InputZeroPoint : 0;
-        BlockInputs<W, V, D>.Quantize(x, weights.Blocks, zeroPoint, tile, width, place);
-        for (var block = 0; block < weights.Blocks; block++, tile += BlockInputs<W, V, D>.BlockBytes(width))
+        tile += first * BlockInputs<W, V, D>.BlockBytes(width);
+        BlockInputs<W, V, D>.Quantize(x == null ? null : x + first * BlockShape.Size, end - first, zeroPoint, tile, width, place);
+        for (var block = first; block < end; block++, tile += BlockInputs<W, V, D>.BlockBytes(width))
         {
             var sum = ((int*)tile)[width + place];
             if (zeroPoint == 0) ((int*)tile)[width + place] = -F.ZeroPoint * sum;

@@ -6,12 +6,14 @@ internal unsafe interface IProductKernel<V> where V : unmanaged
     /// <summary>Bytes of a packed tile of that width.</summary>
     long TileBytes(int width);
 
-    /// <summary>Packs one input of a tile.</summary>
+    /// <summary>Packs a stretch of one input of a tile.</summary>
     /// <param name="x">(K,), or null for zeros.</param>
     /// <param name="tile">The tile.</param>
     /// <param name="width">Its width.</param>
     /// <param name="place">Which of its inputs.</param>
-    void Pack(float* x, byte* tile, int width, int place);
+    /// <param name="first">The first of its blocks of 32 numbers.</param>
+    /// <param name="end">One behind the last; the last block of all may not be whole.</param>
+    void Pack(float* x, byte* tile, int width, int place, int first, int end);
 
     /// <summary>Groups of rows that meet a tile at a time.</summary>
     int Together { get; }
@@ -34,6 +36,8 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
 {
     /// <summary>Bytes of inputs that a thread goes through for one group of rows after the other: they stay in its second-level cache.</summary>
     private const int CachedBytes = 256 << 10;
+    /// <summary>Blocks of a tile that are packed as a part: two microseconds of a wide one.</summary>
+    private const int BlocksOfPacking = 12;
     /// <summary>The most groups that <see cref="IProductKernel{V}.Together"/> says.</summary>
     private const int MostTogether = 4;
 
@@ -52,25 +56,38 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
         var alone = weights.IsSmall(inputs);
         var pack = new PackJob(kernel, x, weights.Columns, tiles, packed);
         if (alone || inputs == 1) pack.RunAll();
-        else pool.Run(tiles.Count, pack);
+        else pool.Run(pack.Parts, pack);
         var groups = Simd.Pieces(weights.Rows, W.Count);
         var shares = alone ? Shares.Whole(groups) : weights.Cut(groups, pool.Threads, kernel.Together);
         pool.Run(shares.Parts, new MultiplyJob(kernel, weights.Rows, packed, tiles, shares, bias, y));
     }
 
+    /// <summary>A part is a stretch of a tile.</summary>
     private readonly struct PackJob(K kernel, float* x, int columns, InputTiles tiles, byte* packed) : IParallelJob
     {
+        private readonly int blocks = Simd.Pieces(columns, BlockShape.Size);
+
+        private int Stretches => Simd.Pieces(blocks, BlocksOfPacking);
+
+        internal int Parts => tiles.Count * Stretches;
+
         public void RunAll()
         {
-            for (var tile = 0; tile < tiles.Count; tile++) Run(tile);
+            for (var tile = 0; tile < tiles.Count; tile++) Pack(tile, 0, blocks);
         }
 
         public void Run(int part)
         {
-            int width = tiles.Width(part), filled = tiles.Filled(part);
-            var target = packed + part * (nint)kernel.TileBytes(InputTiles.Widest);
+            var first = part % Stretches * BlocksOfPacking;
+            Pack(part / Stretches, first, Math.Min(first + BlocksOfPacking, blocks));
+        }
+
+        private void Pack(int tile, int first, int end)
+        {
+            int width = tiles.Width(tile), filled = tiles.Filled(tile);
+            var target = packed + tile * (nint)kernel.TileBytes(InputTiles.Widest);
             for (var place = 0; place < width; place++)
-                kernel.Pack(place < filled ? x + ((nint)part * InputTiles.Widest + place) * columns : null, target, width, place);
+                kernel.Pack(place < filled ? x + ((nint)tile * InputTiles.Widest + place) * columns : null, target, width, place, first, end);
         }
     }
 
