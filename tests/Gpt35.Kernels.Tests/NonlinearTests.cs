@@ -2,7 +2,7 @@ namespace Gpt35.Kernels.Tests;
 
 public sealed unsafe class NonlinearTests
 {
-    private static readonly int[] Lengths = [1, 3, 15, 16, 17, 1000, 20_001];
+    private static readonly (int Rows, int Width)[] Shapes = [(1, 1), (1, 3), (5, 15), (2, 16), (3, 17), (20, 1000), (3, 9001)];
 
     public static TheoryData<SimdTier, Nonlinearity> Cases
     {
@@ -19,13 +19,14 @@ public sealed unsafe class NonlinearTests
     public void Values_and_slopes_agree_with_the_definition(SimdTier tier, Nonlinearity f)
     {
         var reference = Reference(f);
-        foreach (var n in Lengths)
+        foreach (var (rows, width) in Shapes)
         {
-            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(n), again = new(n);
+            var n = rows * width;
+            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(dy.Array), again = new(n);
             Support.InTier(tier, () =>
             {
-                Nonlinear.Forward(Support.Pools[2], f, x, n, y);
-                Nonlinear.Backward(Support.Pools[1], f, x, dy, n, dx, again);
+                Epilogue.Value(f, new Matrix(y, rows, width)).Run(Support.Pools[2], new Matrix(x, rows, width));
+                Epilogue.Slope(f, new Matrix(x, rows, width), new Matrix(again, rows, width)).Run(Support.Pools[1], new Matrix(dx, rows, width));
             });
             var xs = Support.Widen(x.Span);
             Support.Close([.. xs.Select(reference)], y.Span, 2e-6);
@@ -41,10 +42,12 @@ public sealed unsafe class NonlinearTests
         foreach (var (rows, width) in new[] { (1, 1), (3, 5), (2, 16), (7, 33), (3, 9000) })
         {
             using Guarded x = new(Support.Normal(2 * rows * width, 1, 2)), dy = new(Support.Normal(rows * width, 2)), y = new(rows * width), dx = new(2 * rows * width), again = new(rows * width);
+            var left = new Matrix(dx, rows, width, 2 * width, 1);
+            for (var i = 0; i < rows; i++) dy.Span.Slice(i * width, width).CopyTo(dx.Span[(2 * i * width)..]);
             Support.InTier(tier, () =>
             {
                 Nonlinear.ForwardGated(Support.Pools[2], f, x, rows, width, y);
-                Nonlinear.BackwardGated(Support.Pools[1], f, x, dy, rows, width, dx, again);
+                Epilogue.GatedSlope(f, new Matrix(x, rows, 2 * width), new Matrix(again, rows, width)).Run(Support.Pools[1], left);
             });
             double[] xs = Support.Widen(x.Span), expected = new double[rows * width], gradient = new double[2 * rows * width];
             for (var i = 0; i < rows; i++)
@@ -64,11 +67,11 @@ public sealed unsafe class NonlinearTests
     [Theory, MemberData(nameof(Cases))]
     public void Far_out_it_is_zero_or_the_identity_and_NaN_stays_NaN(SimdTier tier, Nonlinearity f)
     {
-        using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(8), again = new(8);
+        using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(dy.Array), again = new(8);
         Support.InTier(tier, () =>
         {
-            Nonlinear.Forward(Support.Pools[0], f, x, 8, y);
-            Nonlinear.Backward(Support.Pools[0], f, x, dy, 8, dx, again);
+            Epilogue.Value(f, new Matrix(y, 1, 8)).Run(Support.Pools[0], new Matrix(x, 1, 8));
+            Epilogue.Slope(f, new Matrix(x, 1, 8), new Matrix(again, 1, 8)).Run(Support.Pools[0], new Matrix(dx, 1, 8));
         });
         Assert.Equal([0, 0, 0, 0, 20, 100, 1e18f, float.NaN], y.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : v));
         Assert.Equal([0, 0, 0, 0.5f, 1, 1, 1, float.NaN], dx.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : Math.Abs(v - 1) < 1e-6 ? 1 : v));
@@ -88,7 +91,7 @@ public sealed unsafe class NonlinearTests
     {
         const int N = 12_000;
         using Guarded x = new([.. Enumerable.Range(0, N).Select(i => -12 + i / 1000f)]), y = new(N);
-        Nonlinear.Forward(Support.Pools[0], Nonlinearity.GeluErf, x, N, y);
+        Epilogue.Value(Nonlinearity.GeluErf, new Matrix(y, 1, N)).Run(Support.Pools[0], new Matrix(x, 1, N));
         for (var i = 0; i < N; i++)
             Assert.InRange(y.Span[i] / GeluErf.Reference(x.Span[i]), 1 - 8e-7, 1 + 8e-7);
     }
