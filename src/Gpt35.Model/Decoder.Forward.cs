@@ -176,13 +176,13 @@ public sealed unsafe partial class Decoder
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
         var adapted = adapter is not null || batch is { IsAdapted: true };
+        var atOnce = adapted ? default : then;
         if (reduced is not null)
         {
-            reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
-            if (!adapted) then.Run(pool, to);
+            reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y, atOnce);
             reduced.After(layer, site).Foresee(pool, tokens);
         }
-        else Multiply(batch is null ? Dtype : Dtype.Fp32, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias), adapted ? default : then);
+        else Multiply(batch is null ? Dtype : Dtype.Fp32, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias), atOnce);
         if (!adapted) return;
         adapter?.Forward(pool, layer, site, from, to, lowRank);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
