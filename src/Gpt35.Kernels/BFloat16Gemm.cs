@@ -151,14 +151,17 @@ public static unsafe class BFloat16Gemm
                 var pairs = Simd.Pieces(Math.Min(BlockDepth, depth - k), 2);
                 var from = k > 0 ? Start.Target : start;
                 for (var i = row; i < row + rows; i += BFloat16Panel.Rows)
+                {
                     for (var j = column; j < column + columns; j += BFloat16Panel.Columns)
                     {
                         var (nextRow, nextColumn) = j + BFloat16Panel.Columns < column + columns ? (i, j + BFloat16Panel.Columns) : (i + BFloat16Panel.Rows, column);
                         Tile(packedA + words * i + (nint)k / 2 * BFloat16Panel.Rows, packedB + words * j + (nint)k / 2 * BFloat16Panel.Columns, pairs,
                             Math.Min(BFloat16Panel.Rows, row + rows - i), Math.Min(BFloat16Panel.Columns, column + columns - j), from.At(c, i, j), At(i, j), At(nextRow, nextColumn));
                     }
+                    // Strip by strip from the first-level cache; panels of B stay in the second.
+                    if (k + BlockDepth >= depth) epilogue.Apply(c.Rows(i, Math.Min(BFloat16Panel.Rows, row + rows - i)).Columns(column, columns), i, column);
+                }
             }
-            epilogue.Apply(c.Rows(row, rows).Columns(column, columns), row, column);
         }
 
         private float* At(int row, int column) => c.Data + (nint)row * c.RowStride + column;

@@ -170,9 +170,8 @@ public static unsafe class Gemm
                     for (var j = 0; j < columns; j += width)
                         Panel<W, V>.Pack(b.Rows(k, count).Columns(column + j, Math.Min(width, columns - j)), packed + (nint)j * count);
                     var start = accumulate || k > 0 ? Start.Target : bias != null ? new Start(bias + column, 0, 1) : Start.Zero;
-                    MatrixBlock<W, V>.Multiply(a.Columns(k, count), new Panels(packed, width, (nint)width * count), c.Columns(column, columns), start);
+                    MatrixBlock<W, V>.Multiply(a.Columns(k, count), new Panels(packed, width, (nint)width * count), c.Columns(column, columns), start, k + count == a.ColumnCount ? epilogue.From(0, column) : default);
                 }
-                epilogue.Apply(c.Columns(column, columns), 0, column);
             }
         }
     }
@@ -200,7 +199,6 @@ public static unsafe class Gemm
                     Multiply(tileOfA, fromPack, row, border * width, Math.Min(endPanel * width, c.ColumnCount), k);
                 }
             }
-            epilogue.Apply(c.Rows(row, rows).Columns(column, columns), row, column);
         }
 
         private void Multiply(Matrix tileOfA, Panels panels, int row, int column, int endColumn, int k)
@@ -209,7 +207,7 @@ public static unsafe class Gemm
             var start = accumulate || k > 0 ? Start.Target
                 : bias != null ? new Start(bias + column, 0, 1)
                 : Start.Zero;
-            MatrixBlock<W, V>.Multiply(tileOfA, panels, target, start);
+            MatrixBlock<W, V>.Multiply(tileOfA, panels, target, start, k + tileOfA.ColumnCount == a.ColumnCount ? epilogue.From(row, column) : default);
         }
     }
 }
