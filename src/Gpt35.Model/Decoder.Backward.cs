@@ -4,7 +4,7 @@ namespace Gpt35.Model;
 
 public sealed unsafe partial class Decoder
 {
-    private readonly GrowingBuffer gradient = new(), branchGradient = new(), wideGradient = new(), normGradient = new();
+    private readonly GrowingBuffer gradient = new(), branchGradient = new(), wideGradient = new(), activatedGradient = new(), normGradient = new();
     private readonly GrowingBuffer attendedGradient = new(), qkvGradient = new(), rowGradient = new(), rowNormGradient = new();
 
     public void Backward(in TokenGradients gradients)
@@ -87,21 +87,22 @@ public sealed unsafe partial class Decoder
         var dNorm = normGradient.Reserve((long)n * d);
         var dUp = wideGradient.Reserve((long)n * UpWidth);
         var dBranch = BranchGradient(dx, rows, place: 2 * layer + 2);
-        // The gradient of what the nonlinearity gave is computed where that of its input will be; a gate's is to the left of what it is for.
-        Matrix dActivated = new(dUp, n, f, UpWidth, 1), wide = new(up, n, UpWidth), again = new(active, n, f);
-        if (adapter is not null) Activate(wide, again);     // which the adapter reads before the base does
-        InputGradient(layer, LinearSite.Down, active, dBranch, n, f, d, block.DownWeight, dActivated,
-            Config.GatedMlp ? Epilogue.GatedSlope(nonlinearity, wide, again) : Epilogue.Slope(nonlinearity, wide, again));
+        var dActivated = Config.GatedMlp ? activatedGradient.Reserve((long)n * f) : dUp;
+        if (adapter is not null) Activate(up, n, active);   // which the adapter reads before the base does
+        InputGradient(layer, LinearSite.Down, active, dBranch, n, f, d, block.DownWeight, dActivated);
+        if (Config.GatedMlp) Nonlinear.BackwardGated(pool, nonlinearity, up, dActivated, n, f, dUp, active);
+        else Nonlinear.Backward(pool, nonlinearity, up, dUp, (long)n * f, dUp, active);
         WeightGradient(active, dBranch, n, f, d, block.DownWeight, block.DownBias);
         BackwardLinear(layer, LinearSite.Up, norm, dUp, n, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
         NormalizeBackward(dNorm, rows.Of(a.Middle, d), block.Norm2Scale, block.Norm2Shift, rows.Of(a.Norm2Mean, 1), rows.Of(a.Norm2InverseDeviation, 1), n, rows.Of(dx, d), true);
     }
 
     /// <summary>act of (rows, F), or of the gate of (rows, 2F) times the rest, once more.</summary>
-    private void Activate(Matrix up, Matrix active)
+    private void Activate(float* up, int rows, float* active)
     {
-        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up.Data, up.RowCount, active.ColumnCount, active.Data);
-        else Epilogue.Value(nonlinearity, active).Run(pool, up);
+        var f = Config.IntermediateSize;
+        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows, f, active);
+        else new Epilogue(nonlinearity, new Matrix(active, rows, f)).Run(pool, new Matrix(up, rows, f));
     }
 
     /// <summary>middle = x + dropout(attended·Out + b): from the gradient of middle to that of attended.</summary>
@@ -136,7 +137,7 @@ public sealed unsafe partial class Decoder
     private void BackwardLinear(int layer, LinearSite site, float* x, float* dy, int rows, int inputs, int outputs, long weight, long bias, float* dx)
     {
         WeightGradient(x, dy, rows, inputs, outputs, weight, bias);
-        InputGradient(layer, site, x, dy, rows, inputs, outputs, weight, new Matrix(dx, rows, inputs));
+        InputGradient(layer, site, x, dy, rows, inputs, outputs, weight, dx);
     }
 
     private void WeightGradient(float* x, float* dy, int rows, int inputs, int outputs, long weight, long bias)
@@ -146,13 +147,11 @@ public sealed unsafe partial class Decoder
         if (bias != DecoderLayout.Absent) VectorMath.AddRowSum(pool, dy, rows, outputs, Gradient(bias));
     }
 
-    private void InputGradient(int layer, LinearSite site, float* x, float* dy, int rows, int inputs, int outputs, long weight, Matrix dx, Epilogue then = default)
+    private void InputGradient(int layer, LinearSite site, float* x, float* dy, int rows, int inputs, int outputs, long weight, float* dx)
     {
-        var dyMatrix = new Matrix(dy, rows, outputs);
-        Multiply(Dtype, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dx, then: adapter is null ? then : default);
-        if (adapter is null) return;
-        adapter.Backward(pool, layer, site, new Matrix(x, rows, inputs), dyMatrix, dx, lowRank, lowRankGradient);
-        then.Run(pool, dx);
+        Matrix dyMatrix = new(dy, rows, outputs), dxMatrix = new(dx, rows, inputs);
+        Multiply(Dtype, dyMatrix, WeightMatrix(weight, inputs, outputs).T, dxMatrix);
+        adapter?.Backward(pool, layer, site, new Matrix(x, rows, inputs), dyMatrix, dxMatrix, lowRank, lowRankGradient);
     }
 
     /// <summary>The gradient that enters a residual branch at some rows: that of dx itself, or its copy under the branch's dropout mask.</summary>

@@ -160,8 +160,9 @@ public sealed unsafe partial class Decoder
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
         float* middle = rows.Of(a.Middle, d), up = rows.Of(a.Up, UpWidth), output = rows.Of(a.Output, d);
-        var active = activated.Reserve((long)rows.Count * f);
-        var activate = Config.GatedMlp ? default : Epilogue.Value(nonlinearity, new Matrix(active, rows.Count, f));
+        // Nothing but training asks again for what the nonlinearity was taken of.
+        var active = batch is null || Config.GatedMlp ? activated.Reserve((long)rows.Count * f) : up;
+        var activate = Config.GatedMlp ? default : new Epilogue(nonlinearity, new Matrix(active, rows.Count, f));
         Linear(layer, LinearSite.Up, rows.Of(a.Norm2, d), rows.Count, d, UpWidth, block.UpWeight, block.UpBias, up, batch, activate);
         if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows.Count, f, active);
         Linear(layer, LinearSite.Down, active, rows.Count, f, d, block.DownWeight, block.DownBias, output, batch);

@@ -123,7 +123,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
     private IEnumerable<GrowingBuffer> Buffers =>
     [
         .. saved.SelectMany(block => block.Buffers), .. inputs, rowKeys, embedded, activated, finalRows, finalNorm, finalMean, finalInverseDeviation, logits, logSumExp, logProbs, entropies,
-        scalars, gradient, branchGradient, wideGradient, normGradient, attendedGradient, qkvGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
+        scalars, gradient, branchGradient, wideGradient, activatedGradient, normGradient, attendedGradient, qkvGradient, rowGradient, rowNormGradient, frozenNorm, lowRank, lowRankGradient,
     ];
 
     /// <summary>A product with a weight matrix, or of its gradient.</summary>

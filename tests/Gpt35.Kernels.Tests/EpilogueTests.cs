@@ -8,8 +8,6 @@ public sealed unsafe class EpilogueTests
     private const string Best = "best";
     private const int Gap = 3;
 
-    public enum Form { Value, ValueInPlace, Slope, GatedSlope }
-
     // Rows one by one, few, and many; in Gemm panels in place and packed, depth beyond a block; in BFloat16Gemm several blocks of rows, of columns and of depth.
     private static readonly (int M, int K, int N)[] Shapes =
     [
@@ -24,16 +22,16 @@ public sealed unsafe class EpilogueTests
     {
         var f = 0;
         foreach (var (m, k, n) in Shapes)
-            foreach (var form in Enum.GetValues<Form>())
+            foreach (var inPlace in new[] { false, true })
                 foreach (var bTransposed in new[] { false, true })
                     foreach (var bf16 in new[] { false, true })
-                        Check(tier, (Nonlinearity)(f++ % 3), form, m, k, n, bTransposed, "zbc"[f % 3], bf16);
+                        Check(tier, (Nonlinearity)(f % 3), inPlace, m, k, n, bTransposed, "zbc"[f++ / 2 % 3], bf16);
     }
 
     [Theory, MemberData(nameof(Tiers))]
     public void In_any_shape(string tier) =>
-        Gen.Select(Gen.Int[1, 60], Gen.Int[1, 70], Gen.Int[1, 140], Gen.Bool, Gen.Bool, Gen.Int[0, 2], Gen.Int[0, 2], Gen.Int[0, 3])
-            .Sample((m, k, n, bT, bf16, mode, f, form) => Check(tier, (Nonlinearity)f, (Form)form, m, k, n, bT, "zbc"[mode], bf16), iter: 100, threads: 1);
+        Gen.Select(Gen.Int[1, 60], Gen.Int[1, 70], Gen.Int[1, 140], Gen.Bool, Gen.Bool, Gen.Bool, Gen.Int[0, 2], Gen.Int[0, 2])
+            .Sample((m, k, n, bT, bf16, inPlace, mode, f) => Check(tier, (Nonlinearity)f, inPlace, m, k, n, bT, "zbc"[mode], bf16), iter: 100, threads: 1);
 
     /// <summary>Several slabs of packed B in <see cref="Gemm"/>, few rows and many, and several blocks of columns in <see cref="BFloat16Gemm"/> at several depths.</summary>
     [Theory]
@@ -49,8 +47,8 @@ public sealed unsafe class EpilogueTests
         foreach (var right in new[] { new Matrix(b.Pointer, k, n), new Matrix(b.Pointer, n, k).T })
         {
             Multiply(bf16, WorkerPool.Shared, new Matrix(a.Pointer, m, k), right, new Matrix(expected.Pointer, m, n), false, null, default);
-            Epilogue.Value(Nonlinearity.GeluTanh, new Matrix(expectedY.Pointer, m, n)).Run(WorkerPool.Shared, new Matrix(expected.Pointer, m, n));
-            var epilogue = Epilogue.Value(Nonlinearity.GeluTanh, new Matrix(y.Pointer, m, n));
+            new Epilogue(Nonlinearity.GeluTanh, new Matrix(expectedY.Pointer, m, n)).Run(WorkerPool.Shared, new Matrix(expected.Pointer, m, n));
+            var epilogue = new Epilogue(Nonlinearity.GeluTanh, new Matrix(y.Pointer, m, n));
             Multiply(bf16, WorkerPool.Shared, new Matrix(a.Pointer, m, k), right, new Matrix(c.Pointer, m, n), false, null, epilogue);
             Assert.True(expected.Span.SequenceEqual(c.Span));
             Assert.True(expectedY.Span.SequenceEqual(y.Span));
@@ -61,7 +59,7 @@ public sealed unsafe class EpilogueTests
     public void Two_sums_by_hand()
     {
         using Guarded a = new([1, 2]), b = new([3, 4, -5, 6]), c = new(2), y = new(2);
-        Gemm.Multiply(Support.Pools[0], new Matrix(a, 1, 2), new Matrix(b, 2, 2), new Matrix(c, 1, 2), epilogue: Epilogue.Value(Nonlinearity.Silu, new Matrix(y, 1, 2)));
+        Gemm.Multiply(Support.Pools[0], new Matrix(a, 1, 2), new Matrix(b, 2, 2), new Matrix(c, 1, 2), epilogue: new Epilogue(Nonlinearity.Silu, new Matrix(y, 1, 2)));
         Assert.Equal([3 - 10, 4 + 12], c.Array);
         Support.Close([-7 / (1 + Math.Exp(7)), 16 / (1 + Math.Exp(-16))], y.Span, 1e-6);
     }
@@ -70,13 +68,10 @@ public sealed unsafe class EpilogueTests
     public void Shapes_that_do_not_fit_are_refused()
     {
         using Guarded data = new(200);
-        Matrix a = new(data, 3, 4), b = new(data, 4, 6), c = new(data, 3, 6), narrow = new(data, 3, 5), wide = new(data, 3, 12);
-        foreach (var epilogue in new[]
+        Matrix a = new(data, 3, 4), b = new(data, 4, 6), c = new(data, 3, 6);
+        foreach (var y in new[] { new Matrix(data, 3, 5), new Matrix(data, 2, 6), new Matrix(data, 6, 3).T })
         {
-            Epilogue.Value(Nonlinearity.Silu, narrow), Epilogue.Value(Nonlinearity.Silu, new Matrix(data, 6, 3).T), Epilogue.Slope(Nonlinearity.Silu, narrow, c), Epilogue.Slope(Nonlinearity.Silu, c, narrow),
-            Epilogue.GatedSlope(Nonlinearity.Silu, c, c), Epilogue.GatedSlope(Nonlinearity.Silu, wide, c),      // c is not the left half of anything
-        })
-        {
+            var epilogue = new Epilogue(Nonlinearity.Silu, y);
             Assert.Throws<ArgumentException>(() => Gemm.Multiply(Support.Pools[0], a, b, c, epilogue: epilogue));
             Assert.Throws<ArgumentException>(() => BFloat16Gemm.Multiply(Support.Pools[0], a, b, c, epilogue: epilogue));
             Assert.Throws<ArgumentException>(() => epilogue.Run(Support.Pools[0], c));
@@ -89,9 +84,9 @@ public sealed unsafe class EpilogueTests
         using Guarded a = new(64 * 64), b = new(64 * 64), c = new(64 * 64);
         void Product()
         {
-            Gemm.Multiply(Support.Pools[1], new Matrix(a, 64, 64), new Matrix(b, 64, 64), new Matrix(c, 64, 64), epilogue: Epilogue.Value(Nonlinearity.GeluErf, new Matrix(c, 64, 64)));
-            BFloat16Gemm.Multiply(Support.Pools[1], new Matrix(a, 64, 64), new Matrix(b, 64, 64), new Matrix(c, 64, 64), epilogue: Epilogue.Value(Nonlinearity.GeluErf, new Matrix(c, 64, 64)));
-            Epilogue.Value(Nonlinearity.Silu, new Matrix(c, 64, 64)).Run(Support.Pools[1], new Matrix(c, 64, 64));
+            Gemm.Multiply(Support.Pools[1], new Matrix(a, 64, 64), new Matrix(b, 64, 64), new Matrix(c, 64, 64), epilogue: new Epilogue(Nonlinearity.GeluErf, new Matrix(c, 64, 64)));
+            BFloat16Gemm.Multiply(Support.Pools[1], new Matrix(a, 64, 64), new Matrix(b, 64, 64), new Matrix(c, 64, 64), epilogue: new Epilogue(Nonlinearity.GeluErf, new Matrix(c, 64, 64)));
+            new Epilogue(Nonlinearity.Silu, new Matrix(c, 64, 64)).Run(Support.Pools[1], new Matrix(c, 64, 64));
         }
         for (var i = 0; i < 3; i++) Product();
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -99,25 +94,19 @@ public sealed unsafe class EpilogueTests
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
-    private static void Check(string tier, Nonlinearity f, Form form, int m, int k, int n, bool bTransposed, char mode, bool bf16)
+    private static void Check(string tier, Nonlinearity f, bool inPlace, int m, int k, int n, bool bTransposed, char mode, bool bf16)
     {
-        int xWidth = form == Form.GatedSlope ? 2 * n : n, stride = xWidth + Gap, bStride = (bTransposed ? k : n) + Gap;
+        int stride = n + Gap, bStride = (bTransposed ? k : n) + Gap;
         using Guarded a = new(Support.Normal(m * k, 1, 1 / MathF.Sqrt(k))), b = new(Support.Normal((bTransposed ? n : k) * bStride, 2)), bias = new(Support.Normal(n, 3));
-        using Guarded x = new(Support.Normal(m * stride, 4)), c = new(Support.Normal(m * stride, 5)), y = new(m * stride), expected = new(c.Array), expectedY = new(m * stride);
+        using Guarded c = new(Support.Normal(m * stride, 5)), y = new(m * stride), expected = new(c.Array), expectedY = new(m * stride);
         Matrix left = new(a, m, k), right = bTransposed ? new Matrix(b, n, k, bStride, 1).T : new Matrix(b, k, n, bStride, 1);
         var start = mode == 'b' ? bias.Pointer : null;
         var pool = Support.Pools[(m + n) % 3];
 
         void Both(Guarded c, Guarded y, bool atOnce)
         {
-            Matrix to = new(c, m, n, stride, 1), values = new(y, m, n, stride, 1), from = new(x, m, xWidth, stride, 1);
-            var epilogue = form switch
-            {
-                Form.Value => Epilogue.Value(f, values),
-                Form.ValueInPlace => Epilogue.Value(f, to),
-                Form.Slope => Epilogue.Slope(f, from, values),
-                _ => Epilogue.GatedSlope(f, from, values),
-            };
+            var to = new Matrix(c, m, n, stride, 1);
+            var epilogue = new Epilogue(f, inPlace ? to : new Matrix(y, m, n, stride, 1));
             Multiply(bf16, pool, left, right, to, mode == 'c', start, atOnce ? epilogue : default);
             if (!atOnce) epilogue.Run(pool, to);
         }

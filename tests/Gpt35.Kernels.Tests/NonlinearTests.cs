@@ -22,11 +22,11 @@ public sealed unsafe class NonlinearTests
         foreach (var (rows, width) in Shapes)
         {
             var n = rows * width;
-            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(dy.Array), again = new(n);
+            using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(n), again = new(n);
             Support.InTier(tier, () =>
             {
-                Epilogue.Value(f, new Matrix(y, rows, width)).Run(Support.Pools[2], new Matrix(x, rows, width));
-                Epilogue.Slope(f, new Matrix(x, rows, width), new Matrix(again, rows, width)).Run(Support.Pools[1], new Matrix(dx, rows, width));
+                new Epilogue(f, new Matrix(y, rows, width)).Run(Support.Pools[2], new Matrix(x, rows, width));
+                Nonlinear.Backward(Support.Pools[1], f, x, dy, n, dx, again);
             });
             var xs = Support.Widen(x.Span);
             Support.Close([.. xs.Select(reference)], y.Span, 2e-6);
@@ -42,12 +42,10 @@ public sealed unsafe class NonlinearTests
         foreach (var (rows, width) in new[] { (1, 1), (3, 5), (2, 16), (7, 33), (3, 9000) })
         {
             using Guarded x = new(Support.Normal(2 * rows * width, 1, 2)), dy = new(Support.Normal(rows * width, 2)), y = new(rows * width), dx = new(2 * rows * width), again = new(rows * width);
-            var left = new Matrix(dx, rows, width, 2 * width, 1);
-            for (var i = 0; i < rows; i++) dy.Span.Slice(i * width, width).CopyTo(dx.Span[(2 * i * width)..]);
             Support.InTier(tier, () =>
             {
                 Nonlinear.ForwardGated(Support.Pools[2], f, x, rows, width, y);
-                Epilogue.GatedSlope(f, new Matrix(x, rows, 2 * width), new Matrix(again, rows, width)).Run(Support.Pools[1], left);
+                Nonlinear.BackwardGated(Support.Pools[1], f, x, dy, rows, width, dx, again);
             });
             double[] xs = Support.Widen(x.Span), expected = new double[rows * width], gradient = new double[2 * rows * width];
             for (var i = 0; i < rows; i++)
@@ -67,11 +65,11 @@ public sealed unsafe class NonlinearTests
     [Theory, MemberData(nameof(Cases))]
     public void Far_out_it_is_zero_or_the_identity_and_NaN_stays_NaN(SimdTier tier, Nonlinearity f)
     {
-        using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(dy.Array), again = new(8);
+        using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(8), again = new(8);
         Support.InTier(tier, () =>
         {
-            Epilogue.Value(f, new Matrix(y, 1, 8)).Run(Support.Pools[0], new Matrix(x, 1, 8));
-            Epilogue.Slope(f, new Matrix(x, 1, 8), new Matrix(again, 1, 8)).Run(Support.Pools[0], new Matrix(dx, 1, 8));
+            new Epilogue(f, new Matrix(y, 1, 8)).Run(Support.Pools[0], new Matrix(x, 1, 8));
+            Nonlinear.Backward(Support.Pools[0], f, x, dy, 8, dx, again);
         });
         Assert.Equal([0, 0, 0, 0, 20, 100, 1e18f, float.NaN], y.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : v));
         Assert.Equal([0, 0, 0, 0.5f, 1, 1, 1, float.NaN], dx.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : Math.Abs(v - 1) < 1e-6 ? 1 : v));
@@ -91,7 +89,7 @@ public sealed unsafe class NonlinearTests
     {
         const int N = 12_000;
         using Guarded x = new([.. Enumerable.Range(0, N).Select(i => -12 + i / 1000f)]), y = new(N);
-        Epilogue.Value(Nonlinearity.GeluErf, new Matrix(y, 1, N)).Run(Support.Pools[0], new Matrix(x, 1, N));
+        new Epilogue(Nonlinearity.GeluErf, new Matrix(y, 1, N)).Run(Support.Pools[0], new Matrix(x, 1, N));
         for (var i = 0; i < N; i++)
             Assert.InRange(y.Span[i] / GeluErf.Reference(x.Span[i]), 1 - 8e-7, 1 + 8e-7);
     }

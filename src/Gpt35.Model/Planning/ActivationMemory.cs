@@ -16,6 +16,7 @@ internal static class ActivationMemory
         {
             // Gradients of the residual stream, of attended and of q, k, v; of a norm's output and of the widest layer; of the scored rows, twice.
             floats += t * (d + config.QueryWidth + QkvWidth(config)) + rows * (d + UpWidth(config)) + 2 * n * d;
+            if (config.GatedMlp) floats += rows * config.IntermediateSize;
             if (pass.Dropout) floats += rows * d + 2 * t;                                            // a branch's gradient under its mask; keys of the masks
             if (pass.Checkpointing) floats += config.NumHiddenLayers * t * d;                        // what entered each block
         }

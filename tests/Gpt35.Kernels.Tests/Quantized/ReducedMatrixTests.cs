@@ -87,18 +87,12 @@ public sealed unsafe class ReducedMatrixTests
         {
             using var matrix = Random(precision, tier, rows, columns);
             using Guarded x = new(Support.Normal(inputs * columns, 7)), c = new(inputs * rows), y = new(inputs * rows), expected = new(inputs * rows), expectedY = new(inputs * rows);
-            foreach (var slope in (bool[])[false, true])
-            {
-                using var before = new Guarded(Support.Normal(inputs * rows, 8));
-                Epilogue To(Guarded values) => slope ? Epilogue.Slope(Nonlinearity.GeluTanh, new Matrix(before, inputs, rows), new Matrix(values, inputs, rows))
-                    : Epilogue.Value(Nonlinearity.GeluTanh, new Matrix(values, inputs, rows));
-                matrix.Multiply(Support.Pools[(rows + inputs) % 3], x, inputs, null, c, To(y));
-                matrix.Multiply(Support.Pools[0], x, inputs, null, expected);
-                To(expectedY).Run(Support.Pools[0], new Matrix(expected, inputs, rows));
-                Assert.Equal(expected.Array, c.Array);
-                Assert.Equal(expectedY.Array, y.Array);
-            }
-            Assert.Throws<ArgumentException>(() => matrix.Multiply(Support.Pools[0], x, inputs, null, c, Epilogue.Value(Nonlinearity.Silu, new Matrix(y, inputs, rows + 1))));
+            matrix.Multiply(Support.Pools[(rows + inputs) % 3], x, inputs, null, c, new Epilogue(Nonlinearity.GeluTanh, new Matrix(y, inputs, rows)));
+            matrix.Multiply(Support.Pools[0], x, inputs, null, expected);
+            new Epilogue(Nonlinearity.GeluTanh, new Matrix(expectedY, inputs, rows)).Run(Support.Pools[0], new Matrix(expected, inputs, rows));
+            Assert.Equal(expected.Array, c.Array);
+            Assert.Equal(expectedY.Array, y.Array);
+            Assert.Throws<ArgumentException>(() => matrix.Multiply(Support.Pools[0], x, inputs, null, c, new Epilogue(Nonlinearity.Silu, new Matrix(y, inputs, rows + 1))));
         }
     }
 
