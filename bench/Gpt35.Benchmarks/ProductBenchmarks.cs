@@ -14,7 +14,7 @@ internal static unsafe class ProductBenchmarks
     private const int DotAccumulators = 24, FloatsOfDot = 2 * 16;
 
     /// <summary><see cref="Gemm.Multiply"/>, or the same of numbers rounded to bfloat16.</summary>
-    private delegate void Product(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null);
+    private delegate void Product(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null, Epilogue epilogue = default);
 
     /// <summary>What multiplies, and the peak that it is held against.</summary>
     private sealed record Way(string Suffix, Product Multiply, Func<WorkerPool, double> Peak, string PeakName);

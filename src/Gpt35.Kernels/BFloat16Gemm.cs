@@ -34,16 +34,17 @@ public static unsafe class BFloat16Gemm
     /// <param name="c">(M, N), column stride 1; overlaps neither a nor b.</param>
     /// <param name="accumulate">Whether to add to C instead of overwriting it.</param>
     /// <param name="bias">(N,), the start of each sum, or null; only without <paramref name="accumulate"/>.</param>
-    public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
+    /// <param name="epilogue">What follows for each sum, in fp32; nothing by default.</param>
+    public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null, Epilogue epilogue = default)
     {
-        Gemm.RequireFit(a, b, c, accumulate, bias);
-        if (BFloat16Kernels.Available && !Simd.IsForced) Multiply<BFloat16MachineTile>(pool, a, b, c, accumulate, bias);
+        Gemm.RequireFit(a, b, c, accumulate, bias, epilogue);
+        if (BFloat16Kernels.Available && !Simd.IsForced) Multiply<BFloat16MachineTile>(pool, a, b, c, accumulate, bias, epilogue);
         else
             switch (Simd.Tier)
             {
-                case SimdTier.Vector512: Multiply<BFloat16LaneTile<Lanes512, Vector512<float>>>(pool, a, b, c, accumulate, bias); break;
-                case SimdTier.Vector256: Multiply<BFloat16LaneTile<Lanes256, Vector256<float>>>(pool, a, b, c, accumulate, bias); break;
-                default: Multiply<BFloat16LaneTile<Lanes128, Vector128<float>>>(pool, a, b, c, accumulate, bias); break;
+                case SimdTier.Vector512: Multiply<BFloat16LaneTile<Lanes512, Vector512<float>>>(pool, a, b, c, accumulate, bias, epilogue); break;
+                case SimdTier.Vector256: Multiply<BFloat16LaneTile<Lanes256, Vector256<float>>>(pool, a, b, c, accumulate, bias, epilogue); break;
+                default: Multiply<BFloat16LaneTile<Lanes128, Vector128<float>>>(pool, a, b, c, accumulate, bias, epilogue); break;
             }
     }
 
@@ -83,7 +84,7 @@ public static unsafe class BFloat16Gemm
         return Math.Abs(found) <= smallest && Math.Abs((double)x * y + sum) < roundedUp ? MathF.CopySign(0, found) : found;
     }
 
-    private static void Multiply<TTile>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias) where TTile : struct, IBFloat16Tile
+    private static void Multiply<TTile>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias, Epilogue epilogue) where TTile : struct, IBFloat16Tile
     {
         int depth = a.ColumnCount;
         const int Most = 2 * PackedLimit / BlockDepth / BFloat16Panel.Columns * BFloat16Panel.Columns;
@@ -104,7 +105,8 @@ public static unsafe class BFloat16Gemm
                     if (row == 0) Pack(pool, alone, b.Rows(k, count).Columns(column, wide), packedB, BFloat16Panel.Columns);
                     var split = Gemm.Split.Choose(new(high, BFloat16Panel.Rows, 24), new(wide, BFloat16Panel.Columns, MostPanels), count, pool.Threads, alone);
                     var start = accumulate || k > 0 ? Start.Target : bias != null ? new Start(bias + column, 0, 1) : Start.Zero;
-                    pool.Run(split.Parts, new MultiplyJob<TTile>(packedA, packedB, count, c.Rows(row, high).Columns(column, wide), start, split));
+                    var then = k + count == depth ? epilogue.From(row, column) : default;
+                    pool.Run(split.Parts, new MultiplyJob<TTile>(packedA, packedB, count, c.Rows(row, high).Columns(column, wide), start, split, then));
                 }
     }
 
@@ -137,7 +139,7 @@ public static unsafe class BFloat16Gemm
         }
     }
 
-    private readonly struct MultiplyJob<TTile>(uint* packedA, uint* packedB, int depth, Matrix c, Start start, Gemm.Split split) : IParallelJob
+    private readonly struct MultiplyJob<TTile>(uint* packedA, uint* packedB, int depth, Matrix c, Start start, Gemm.Split split, Epilogue epilogue) : IParallelJob
         where TTile : struct, IBFloat16Tile
     {
         public void Run(int part)
@@ -149,12 +151,16 @@ public static unsafe class BFloat16Gemm
                 var pairs = Simd.Pieces(Math.Min(BlockDepth, depth - k), 2);
                 var from = k > 0 ? Start.Target : start;
                 for (var i = row; i < row + rows; i += BFloat16Panel.Rows)
+                {
                     for (var j = column; j < column + columns; j += BFloat16Panel.Columns)
                     {
                         var (nextRow, nextColumn) = j + BFloat16Panel.Columns < column + columns ? (i, j + BFloat16Panel.Columns) : (i + BFloat16Panel.Rows, column);
                         Tile(packedA + words * i + (nint)k / 2 * BFloat16Panel.Rows, packedB + words * j + (nint)k / 2 * BFloat16Panel.Columns, pairs,
                             Math.Min(BFloat16Panel.Rows, row + rows - i), Math.Min(BFloat16Panel.Columns, column + columns - j), from.At(c, i, j), At(i, j), At(nextRow, nextColumn));
                     }
+                    // Strip by strip from the first-level cache; panels of B stay in the second.
+                    if (k + BlockDepth >= depth) epilogue.Apply(c.Rows(i, Math.Min(BFloat16Panel.Rows, row + rows - i)).Columns(column, columns), i, column);
+                }
             }
         }
 

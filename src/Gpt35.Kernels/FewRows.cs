@@ -30,28 +30,29 @@ internal static unsafe class FewRows
     /// <param name="b">(K, N)</param>
     /// <param name="c">(M, N), column stride 1.</param>
     /// <param name="start">What each sum starts from.</param>
+    /// <param name="epilogue">What follows for each sum.</param>
     /// <param name="alone">Whether it is not worth waking another thread.</param>
-    internal static bool TryMultiply<W, V>(WorkerPool pool, Matrix a, Matrix b, Matrix c, Start start, bool alone) where W : struct, ILanes<V> where V : unmanaged
+    internal static bool TryMultiply<W, V>(WorkerPool pool, Matrix a, Matrix b, Matrix c, Start start, Epilogue epilogue, bool alone) where W : struct, ILanes<V> where V : unmanaged
     {
         if (start.Data == null) start = new Start(c.Data, c.RowStride, 1);
         if (a.RowCount == 1 && b.ColumnStride == 1)
         {
             var each = alone ? c.ColumnCount : Math.Max(FewestColumns, Simd.Pieces(Simd.Pieces(c.ColumnCount, pool.Threads), Side) * Side);
-            pool.Run(Simd.Pieces(c.ColumnCount, each), new RowJob<W, V>(a, b, c, start, each));
+            pool.Run(Simd.Pieces(c.ColumnCount, each), new RowJob<W, V>(a, b, c, start, epilogue, each));
             return true;
         }
         if (typeof(W) == typeof(Lanes512) && a.RowCount <= MostRows && b.RowStride == 1 && a.ColumnCount >= Side && c.ColumnCount >= Side)
         {
             var blocks = Simd.Pieces(c.ColumnCount, Side);
             var each = alone ? blocks : BlocksEach;
-            pool.Run(Simd.Pieces(blocks, each), new ColumnsJob(a, b, c, start, each));
+            pool.Run(Simd.Pieces(blocks, each), new ColumnsJob(a, b, c, start, epilogue, each));
             return true;
         }
         return false;
     }
 
     /// <summary>One row of A, and B row by row: some columns of c += a_k · B_k, four k at a time.</summary>
-    private readonly struct RowJob<W, V>(Matrix a, Matrix b, Matrix c, Start start, int each) : IParallelJob where W : struct, ILanes<V> where V : unmanaged
+    private readonly struct RowJob<W, V>(Matrix a, Matrix b, Matrix c, Start start, Epilogue epilogue, int each) : IParallelJob where W : struct, ILanes<V> where V : unmanaged
     {
         public void Run(int part)
         {
@@ -67,6 +68,7 @@ internal static unsafe class FewRows
                 for (; k >= RowsTogether; k -= RowsTogether, x += RowsTogether * (nint)a.ColumnStride, y += RowsTogether * (nint)b.RowStride)
                     Four<W, V>(x, a.ColumnStride, y, b.RowStride, sums, columns);
                 for (; k > 0; k--, x += a.ColumnStride, y += b.RowStride) One<W, V>(*x, y, sums, columns);
+                epilogue.Apply(c.Columns(column, columns), 0, column);
             }
         }
     }
@@ -104,13 +106,13 @@ internal static unsafe class FewRows
     }
 
     /// <summary>A few rows of A, and B column by column: blocks of 16 × 16 numbers are transposed in registers and meet all rows.</summary>
-    private readonly struct ColumnsJob(Matrix a, Matrix b, Matrix c, Start start, int each) : IParallelJob
+    private readonly struct ColumnsJob(Matrix a, Matrix b, Matrix c, Start start, Epilogue epilogue, int each) : IParallelJob
     {
         public void Run(int part)
         {
             var sums = stackalloc float[MostRows * Side];
-            var end = Math.Min((part + 1) * each * Side, c.ColumnCount);
-            for (var column = part * each * Side; column < end; column += Side)
+            int first = part * each * Side, end = Math.Min(first + each * Side, c.ColumnCount);
+            for (var column = first; column < end; column += Side)
             {
                 var columns = Math.Min(Side, end - column);
                 for (var i = 0; i < c.RowCount; i++)
@@ -124,6 +126,7 @@ internal static unsafe class FewRows
                 }
                 for (var i = 0; i < c.RowCount; i++) Unsafe.CopyBlockUnaligned(c.Data + (nint)i * c.RowStride + column, sums + i * Side, (uint)columns * sizeof(float));
             }
+            epilogue.Apply(c.Columns(first, end - first), 0, first);
         }
     }
 

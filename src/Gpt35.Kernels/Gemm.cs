@@ -35,23 +35,25 @@ public static unsafe class Gemm
     /// <param name="c">(M, N), column stride 1; overlaps neither a nor b.</param>
     /// <param name="accumulate">Whether to add to C instead of overwriting it.</param>
     /// <param name="bias">(N,), the start of each sum, or null; only without <paramref name="accumulate"/>.</param>
-    public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
+    /// <param name="epilogue">What follows for each sum; nothing by default.</param>
+    public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null, Epilogue epilogue = default)
     {
-        RequireFit(a, b, c, accumulate, bias);
+        RequireFit(a, b, c, accumulate, bias, epilogue);
         switch (Simd.Tier)
         {
-            case SimdTier.Vector512: Multiply<Lanes512, Vector512<float>>(pool, a, b, c, accumulate, bias); break;
-            case SimdTier.Vector256: Multiply<Lanes256, Vector256<float>>(pool, a, b, c, accumulate, bias); break;
-            default: Multiply<Lanes128, Vector128<float>>(pool, a, b, c, accumulate, bias); break;
+            case SimdTier.Vector512: Multiply<Lanes512, Vector512<float>>(pool, a, b, c, accumulate, bias, epilogue); break;
+            case SimdTier.Vector256: Multiply<Lanes256, Vector256<float>>(pool, a, b, c, accumulate, bias, epilogue); break;
+            default: Multiply<Lanes128, Vector128<float>>(pool, a, b, c, accumulate, bias, epilogue); break;
         }
     }
 
-    internal static void RequireFit(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias)
+    internal static void RequireFit(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias, Epilogue epilogue)
     {
         if (a.ColumnCount != b.RowCount || a.RowCount != c.RowCount || b.ColumnCount != c.ColumnCount)
             throw new ArgumentException($"The shapes of A ({a}), B ({b}) and C ({c}) do not fit; expected M × K, K × N and M × N.");
         if (c.ColumnStride != 1) throw new ArgumentException($"C ({c}) must have column stride 1.", nameof(c));
         if (accumulate && bias != null) throw new ArgumentException("A bias starts the sums, so it cannot go with accumulate.", nameof(bias));
+        epilogue.RequireFit(c);
     }
 
     /// <summary>The definition, element by element.</summary>
@@ -69,17 +71,17 @@ public static unsafe class Gemm
             }
     }
 
-    private static void Multiply<W, V>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias)
+    private static void Multiply<W, V>(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias, Epilogue epilogue)
         where W : struct, ILanes<V> where V : unmanaged
     {
         int width = 2 * W.Count, panels = Simd.Pieces(c.ColumnCount, width), depth = a.ColumnCount;
         var starts = accumulate ? Start.Target : bias != null ? new Start(bias, 0, 1) : Start.Zero;
-        if (a.RowCount < RowsWorthPacking && FewRows.TryMultiply<W, V>(pool, a, b, c, starts, (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread)) return;
+        if (a.RowCount < RowsWorthPacking && FewRows.TryMultiply<W, V>(pool, a, b, c, starts, epilogue, (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread)) return;
         if (a.RowCount < RowsWorthPacking && b.ColumnStride != 1)
         {
             var single = (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread;
             var panelsEach = single ? panels : PanelsOfFewRows;
-            pool.Run(Simd.Pieces(panels, panelsEach), new FewRowsJob<W, V>(a, b, c, panelsEach, accumulate, bias));
+            pool.Run(Simd.Pieces(panels, panelsEach), new FewRowsJob<W, V>(a, b, c, panelsEach, accumulate, bias, epilogue));
             return;
         }
         var inPlace = a.RowCount < RowsWorthPacking && b.ColumnStride == 1;
@@ -94,7 +96,7 @@ public static unsafe class Gemm
             var slabOfB = b.Rows(k, count);
             var pack = new PackJob<W, V>(slabOfB, packed, firstPacked, alone ? panels : 1);
             pool.Run(Simd.Pieces(panels - firstPacked, alone ? panels : 1), pack);
-            var multiply = new MultiplyJob<W, V>(a.Columns(k, count), slabOfB, c, packed, firstPacked, split, accumulate || k > 0, bias);
+            var multiply = new MultiplyJob<W, V>(a.Columns(k, count), slabOfB, c, packed, firstPacked, split, accumulate || k > 0, bias, k + count == depth ? epilogue : default);
             pool.Run(split.Parts, multiply);
         }
     }
@@ -151,7 +153,7 @@ public static unsafe class Gemm
         }
     }
 
-    private readonly struct FewRowsJob<W, V>(Matrix a, Matrix b, Matrix c, int panelsEach, bool accumulate, float* bias) : IParallelJob
+    private readonly struct FewRowsJob<W, V>(Matrix a, Matrix b, Matrix c, int panelsEach, bool accumulate, float* bias, Epilogue epilogue) : IParallelJob
         where W : struct, ILanes<V> where V : unmanaged
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -168,14 +170,14 @@ public static unsafe class Gemm
                     for (var j = 0; j < columns; j += width)
                         Panel<W, V>.Pack(b.Rows(k, count).Columns(column + j, Math.Min(width, columns - j)), packed + (nint)j * count);
                     var start = accumulate || k > 0 ? Start.Target : bias != null ? new Start(bias + column, 0, 1) : Start.Zero;
-                    MatrixBlock<W, V>.Multiply(a.Columns(k, count), new Panels(packed, width, (nint)width * count), c.Columns(column, columns), start);
+                    MatrixBlock<W, V>.Multiply(a.Columns(k, count), new Panels(packed, width, (nint)width * count), c.Columns(column, columns), start, k + count == a.ColumnCount ? epilogue.From(0, column) : default);
                 }
             }
         }
     }
 
     private readonly struct MultiplyJob<W, V>(
-        Matrix a, Matrix b, Matrix c, float* packed, int firstPacked, Split split, bool accumulate, float* bias) : IParallelJob
+        Matrix a, Matrix b, Matrix c, float* packed, int firstPacked, Split split, bool accumulate, float* bias, Epilogue epilogue) : IParallelJob
         where W : struct, ILanes<V> where V : unmanaged
     {
         public void Run(int part)
@@ -205,7 +207,7 @@ public static unsafe class Gemm
             var start = accumulate || k > 0 ? Start.Target
                 : bias != null ? new Start(bias + column, 0, 1)
                 : Start.Zero;
-            MatrixBlock<W, V>.Multiply(tileOfA, panels, target, start);
+            MatrixBlock<W, V>.Multiply(tileOfA, panels, target, start, k + tileOfA.ColumnCount == a.ColumnCount ? epilogue.From(row, column) : default);
         }
     }
 }

@@ -10,7 +10,7 @@ public static unsafe class LayerNorm
     private const int RowsPerPartial = 64;
 
     /// <param name="pool">Threads to use.</param>
-    /// <param name="x">(rows, width).</param>
+    /// <param name="x">(rows, width); with a residual, receives its sum with it.</param>
     /// <param name="gamma">(width,).</param>
     /// <param name="beta">(width,).</param>
     /// <param name="eps">Added to the variance.</param>
@@ -19,9 +19,10 @@ public static unsafe class LayerNorm
     /// <param name="y">Receives (rows, width); may be x.</param>
     /// <param name="mean">Receives (rows,), or null.</param>
     /// <param name="rstd">Receives 1/√(var + ε), (rows,), or null.</param>
+    /// <param name="residual">(rows, width), added to x before anything else, each row while it is in the nearest cache; null: nothing is.</param>
     public static void Forward(
-        WorkerPool pool, float* x, float* gamma, float* beta, float eps, int rows, int width, float* y, float* mean, float* rstd) =>
-        Simd.Run(pool, Simd.Pieces(rows, RowsPerPart), new ForwardJob(x, gamma, beta, eps, rows, width, y, mean, rstd));
+        WorkerPool pool, float* x, float* gamma, float* beta, float eps, int rows, int width, float* y, float* mean, float* rstd, float* residual = null) =>
+        Simd.Run(pool, Simd.Pieces(rows, RowsPerPart), new ForwardJob(x, gamma, beta, eps, rows, width, y, mean, rstd, residual));
 
     /// <summary>Gradients; dγ and dβ are added to. With x̂ = (x − mean)·rstd and g = γ·dy: dx = rstd·(g − mean(g) − x̂·mean(g·x̂)).</summary>
     /// <param name="pool">Threads to use.</param>
@@ -60,7 +61,7 @@ public static unsafe class LayerNorm
     }
 
     private readonly struct ForwardJob(
-        float* x, float* gamma, float* beta, float eps, int rows, int width, float* y, float* mean, float* rstd) : ITieredJob
+        float* x, float* gamma, float* beta, float eps, int rows, int width, float* y, float* mean, float* rstd, float* residual) : ITieredJob
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
@@ -69,6 +70,7 @@ public static unsafe class LayerNorm
             for (var row = part * RowsPerPart; row < end; row++)
             {
                 float* source = x + (nint)row * width, target = y + (nint)row * width;
+                if (residual != null) VectorMath.AddRow(residual + (nint)row * width, width, source);
                 var centre = Sum<W, V>(source, width) / width;
                 var scale = 1 / MathF.Sqrt(SumOfSquaredDeviations<W, V>(source, width, centre) / width + eps);
                 if (mean != null) mean[row] = centre;

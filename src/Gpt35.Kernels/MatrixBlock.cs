@@ -36,20 +36,25 @@ internal static unsafe class MatrixBlock<W, V> where W : struct, ILanes<V> where
     /// <param name="b">Panels that cover (K, N); the last is read at full width, its columns beyond N count for nothing.</param>
     /// <param name="c">(M, N), column stride 1; written nowhere else.</param>
     /// <param name="start">What each sum starts from.</param>
-    internal static void Multiply(Matrix a, Panels b, Matrix c, Start start)
+    /// <param name="epilogue">What follows for each sum, where they are complete; it takes a strip of rows from the first-level cache, and what B has in the second stays there.</param>
+    internal static void Multiply(Matrix a, Panels b, Matrix c, Start start, Epilogue epilogue = default)
     {
         if (start.Data == null) start = new Start(c.Data, c.RowStride, 1);
         var row = 0;
         if (W.TileRows == 12)
-            row = Strips<Tile12<W, V>>(a, b, c, start, row);
+            row = Strips<Tile12<W, V>>(a, b, c, start, epilogue, row);
         else
-            row = Strips<Tile6<W, V>>(a, b, c, start, row);
-        row = Strips<Tile4<W, V>>(a, b, c, start, row);
-        for (; row < a.RowCount; row++) SingleRow(a, b, c, start, row);
+            row = Strips<Tile6<W, V>>(a, b, c, start, epilogue, row);
+        row = Strips<Tile4<W, V>>(a, b, c, start, epilogue, row);
+        for (; row < a.RowCount; row++)
+        {
+            SingleRow(a, b, c, start, row);
+            epilogue.Apply(c.Rows(row, 1), row, 0);
+        }
     }
 
     /// <summary>All whole strips of the tile's height from the given row on; returns the row after them.</summary>
-    private static int Strips<TTile>(Matrix a, Panels b, Matrix c, Start start, int row) where TTile : struct, ITile
+    private static int Strips<TTile>(Matrix a, Panels b, Matrix c, Start start, Epilogue epilogue, int row) where TTile : struct, ITile
     {
         var width = 2 * W.Count;
         for (; row + TTile.Rows <= a.RowCount; row += TTile.Rows)
@@ -63,6 +68,7 @@ internal static unsafe class MatrixBlock<W, V> where W : struct, ILanes<V> where
             if (column < c.ColumnCount)
                 Edge<TTile>(a.ColumnCount, rowsOfA, a.RowStride, a.ColumnStride, panel, b.RowStride,
                     from + column * start.ColumnStride, start, target + column, c.RowStride, c.ColumnCount - column);
+            epilogue.Apply(c.Rows(row, TTile.Rows), row, 0);
         }
         return row;
     }

@@ -15,27 +15,11 @@ public enum Nonlinearity
 
 /// <summary>
 /// y = f(x) element by element, and the gated form y = f(g)∘u of rows (g | u) (Shazeer 2020; with f = SiLU, SwiGLU), both with gradients.
-/// The functions are defined in Gelu.cs and Silu.cs; the loops are here.
+/// The functions are defined in Gelu.cs and Silu.cs; the loops are here. The plain form forward is an <see cref="Epilogue"/>, mostly of a matrix product.
 /// </summary>
 public static unsafe class Nonlinear
 {
     private const int Chunk = 8192;
-
-    /// <param name="pool">Threads to use.</param>
-    /// <param name="f">The function.</param>
-    /// <param name="x">(n,).</param>
-    /// <param name="n">Elements.</param>
-    /// <param name="y">Receives f(x), (n,); may be x.</param>
-    public static void Forward(WorkerPool pool, Nonlinearity f, float* x, long n, float* y)
-    {
-        var parts = Simd.Pieces(n, Chunk);
-        switch (f)
-        {
-            case Nonlinearity.GeluTanh: Simd.Run(pool, parts, new ForwardJob<GeluTanh>(x, n, y)); break;
-            case Nonlinearity.GeluErf: Simd.Run(pool, parts, new ForwardJob<GeluErf>(x, n, y)); break;
-            default: Simd.Run(pool, parts, new ForwardJob<Silu>(x, n, y)); break;
-        }
-    }
 
     /// <summary>dx = dy∘f′(x).</summary>
     /// <param name="pool">Threads to use.</param>
@@ -95,16 +79,13 @@ public static unsafe class Nonlinear
 
     private static int RowsPerPart(int width) => Math.Max(1, Chunk / width);
 
-    private readonly struct ForwardJob<F>(float* x, long n, float* y) : ITieredJob where F : struct, ILaneFunction
+    /// <summary>y = f(x), n of them; y may be x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Values<F, W, V>(float* x, int n, float* y) where F : struct, ILaneFunction where W : struct, ILanes<V> where V : unmanaged
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
-        {
-            var i = (long)part * Chunk;
-            var end = Math.Min(i + Chunk, n);
-            for (; i + W.Count <= end; i += W.Count) W.Store(y + i, F.Value<W, V>(W.Load(x + i)));
-            if (i < end) LaneMath<W, V>.StoreFirst(y + i, F.Value<W, V>(LaneMath<W, V>.LoadFirst(x + i, (int)(end - i))), (int)(end - i));
-        }
+        var i = 0;
+        for (; i + W.Count <= n; i += W.Count) W.Store(y + i, F.Value<W, V>(W.Load(x + i)));
+        if (i < n) LaneMath<W, V>.StoreFirst(y + i, F.Value<W, V>(LaneMath<W, V>.LoadFirst(x + i, n - i)), n - i);
     }
 
     private readonly struct BackwardJob<F>(float* x, float* dy, long n, float* dx, float* y) : ITieredJob where F : struct, ILaneFunction

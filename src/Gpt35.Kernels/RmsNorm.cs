@@ -10,15 +10,16 @@ public static unsafe class RmsNorm
     private const int RowsPerPartial = 64;
 
     /// <param name="pool">Threads to use.</param>
-    /// <param name="x">(rows, width).</param>
+    /// <param name="x">(rows, width); with a residual, receives its sum with it.</param>
     /// <param name="gamma">(width,).</param>
     /// <param name="eps">Added to the mean square.</param>
     /// <param name="rows">Rows; each is normalised for itself.</param>
     /// <param name="width">Columns.</param>
     /// <param name="y">Receives (rows, width); may be x.</param>
     /// <param name="rstd">Receives 1/√(mean(x²) + ε), (rows,), or null.</param>
-    public static void Forward(WorkerPool pool, float* x, float* gamma, float eps, int rows, int width, float* y, float* rstd) =>
-        Simd.Run(pool, Simd.Pieces(rows, RowsPerPart), new ForwardJob(x, gamma, eps, rows, width, y, rstd));
+    /// <param name="residual">(rows, width), added to x before anything else, each row while it is in the nearest cache; null: nothing is.</param>
+    public static void Forward(WorkerPool pool, float* x, float* gamma, float eps, int rows, int width, float* y, float* rstd, float* residual = null) =>
+        Simd.Run(pool, Simd.Pieces(rows, RowsPerPart), new ForwardJob(x, gamma, eps, rows, width, y, rstd, residual));
 
     /// <summary>Gradients; dγ is added to. With x̂ = x·rstd and g = γ·dy: dx = rstd·(g − x̂·mean(g·x̂)).</summary>
     /// <param name="pool">Threads to use.</param>
@@ -48,7 +49,7 @@ public static unsafe class RmsNorm
         for (var i = 0; i < x.Length; i++) y[i] = gamma[i] * x[i] / Math.Sqrt(square + eps);
     }
 
-    private readonly struct ForwardJob(float* x, float* gamma, float eps, int rows, int width, float* y, float* rstd) : ITieredJob
+    private readonly struct ForwardJob(float* x, float* gamma, float eps, int rows, int width, float* y, float* rstd, float* residual) : ITieredJob
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<W, V>(int part) where W : struct, ILanes<V> where V : unmanaged
@@ -57,6 +58,7 @@ public static unsafe class RmsNorm
             for (var row = part * RowsPerPart; row < end; row++)
             {
                 float* source = x + (nint)row * width, target = y + (nint)row * width;
+                if (residual != null) VectorMath.AddRow(residual + (nint)row * width, width, source);
                 var scale = 1 / MathF.Sqrt(SumOfSquares<W, V>(source, width) / width + eps);
                 if (rstd != null) rstd[row] = scale;
                 var r = W.Create(scale);

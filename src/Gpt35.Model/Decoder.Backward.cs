@@ -50,7 +50,11 @@ public sealed unsafe partial class Decoder
     {
         if (!ActivationCheckpointing) return layer == 0 ? embedded.Pointer : saved[layer - 1].Output;
         // Those of the last block are still there.
-        if (layer < blocks.Length - 1) ForwardBlock(layer, inputs[layer].Pointer, batch, lastRequest with { ForBackward = false });
+        if (layer < blocks.Length - 1)
+        {
+            NormalizeInput(layer, inputs[layer].Pointer, new Rows(0, batch.TokenCount), ActivationsOf(layer, last: false));
+            ForwardBlock(layer, inputs[layer].Pointer, batch, lastRequest with { ForBackward = false });
+        }
         return inputs[layer].Pointer;
     }
 
@@ -91,6 +95,14 @@ public sealed unsafe partial class Decoder
         WeightGradient(active, dBranch, n, f, d, block.DownWeight, block.DownBias);
         BackwardLinear(layer, LinearSite.Up, norm, dUp, n, d, UpWidth, block.UpWeight, block.UpBias, dNorm);
         NormalizeBackward(dNorm, rows.Of(a.Middle, d), block.Norm2Scale, block.Norm2Shift, rows.Of(a.Norm2Mean, 1), rows.Of(a.Norm2InverseDeviation, 1), n, rows.Of(dx, d), true);
+    }
+
+    /// <summary>act of (rows, F), or of the gate of (rows, 2F) times the rest, once more.</summary>
+    private void Activate(float* up, int rows, float* active)
+    {
+        var f = Config.IntermediateSize;
+        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows, f, active);
+        else new Epilogue(nonlinearity, new Matrix(active, rows, f)).Run(pool, new Matrix(up, rows, f));
     }
 
     /// <summary>middle = x + dropout(attended·Out + b): from the gradient of middle to that of attended.</summary>

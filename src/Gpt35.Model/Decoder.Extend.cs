@@ -24,6 +24,7 @@ public sealed unsafe partial class Decoder
         if (lastBatch is not null) (lastBatch, lastLost) = (null, true);
         var x = embedded.Reserve((long)t * d);
         for (var row = 0; row < t; row++) EmbedRow(batch.Tokens[row], batch.Positions[row], x + (long)row * d);
+        NormalizeInput(0, x, new Rows(0, t), Reserved(0, last: false, t));
 
         fixed (int* starts = batch.Starts, held = batch.Held, tables = batch.Tables, tableStarts = batch.TableStarts)
         {
@@ -67,9 +68,9 @@ public sealed unsafe partial class Decoder
     private float* ExtendBlock(int layer, float* x, ExtendBatch batch, KvPages pages, PagedSequences sequences)
     {
         var t = batch.TokenCount;
-        var a = saved[layer & 1];
-        a.Reserve(Config, t);
-        ProjectQkv(layer, x, new Rows(0, t), a, batch);
+        var a = ActivationsOf(layer, last: false);
+        var next = layer + 1 < blocks.Length ? Reserved(layer + 1, last: false, t) : null;
+        ProjectQkv(layer, new Rows(0, t), a, batch);
         Rotate(a.Qkv, batch.Positions);
         PagedAttention.Forward(pool, a.Qkv, pages, sequences, shapes[layer], a.Attended);
         if (layer == blocks.Length - 1 && EndsEarly(batch))
@@ -80,7 +81,7 @@ public sealed unsafe partial class Decoder
             MoveUp(batch.OutputRows, x, Config.HiddenSize);
         }
         ProjectAttended(layer, x, new Rows(0, t), a, default, batch);
-        FeedForward(layer, new Rows(0, t), a, default, batch);
+        FeedForward(layer, new Rows(0, t), a, next, default, batch);
         return a.Output;
     }
 

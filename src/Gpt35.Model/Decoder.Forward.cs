@@ -38,6 +38,7 @@ public sealed unsafe partial class Decoder
         if (Drops(what)) DeriveRowKeys(batch, what.DropoutKeys!);
 
         var x = Embed(batch, what);
+        NormalizeInput(0, x, new Rows(0, tokens), Reserved(0, what.ForBackward, tokens));
         for (var layer = 0; layer < blocks.Length; layer++)
             x = ForwardBlock(layer, x, batch, what);
 
@@ -70,13 +71,21 @@ public sealed unsafe partial class Decoder
         return x;
     }
 
-    /// <summary>y = norm(x), (rows, D), and what its gradient needs.</summary>
-    private void Normalize(float* x, long scale, long shift, int rows, float* y, float* mean, float* inverseDeviation)
+    /// <summary>y = norm(x), (rows, D), and what its gradient needs; with a residual y = norm(x + residual), and x is the sum.</summary>
+    private void Normalize(float* x, long scale, long shift, int rows, float* y, float* mean, float* inverseDeviation, float* residual = null)
     {
         if (Config.Normalization == Normalization.RmsNorm)
-            RmsNorm.Forward(pool, x, Weight(scale), Config.LayerNormEps, rows, Config.HiddenSize, y, inverseDeviation);
+            RmsNorm.Forward(pool, x, Weight(scale), Config.LayerNormEps, rows, Config.HiddenSize, y, inverseDeviation, residual);
         else
-            LayerNorm.Forward(pool, x, Weight(scale), Weight(shift), Config.LayerNormEps, rows, Config.HiddenSize, y, mean, inverseDeviation);
+            LayerNorm.Forward(pool, x, Weight(scale), Weight(shift), Config.LayerNormEps, rows, Config.HiddenSize, y, mean, inverseDeviation, residual);
+    }
+
+    /// <summary>norm(x) where the block looks for it; with a residual norm(x + residual), and x is the sum.</summary>
+    private void NormalizeInput(int layer, float* x, Rows rows, BlockActivations a, float* residual = null)
+    {
+        var d = Config.HiddenSize;
+        var block = blocks[layer];
+        Normalize(rows.Of(x, d), block.Norm1Scale, block.Norm1Shift, rows.Count, rows.Of(a.Norm1, d), rows.Of(a.Norm1Mean, 1), rows.Of(a.Norm1InverseDeviation, 1), residual);
     }
 
     /// <summary>Turns the queries and keys of rows (T, (H + 2G)·K) by their positions, or their gradients back.</summary>
@@ -92,15 +101,15 @@ public sealed unsafe partial class Decoder
             else Rotary.Forward(pool, qkv, QkvWidth, at, positions.Length, heads, Config.HeadDim, table);
     }
 
-    /// <summary>m = x + Attention(norm(x)), then m + FFN(norm(m)); returns the new residual stream, (T, D).</summary>
+    /// <summary>m = x + Attention(norm(x)), then m + FFN(norm(m)); returns the new residual stream, (T, D). Finds norm(x) done, and leaves that of the new stream to the next block.</summary>
     private float* ForwardBlock(int layer, float* x, TokenBatch batch, ForwardRequest what)
     {
         var tokens = batch.TokenCount;
         if (what.ForBackward && ActivationCheckpointing) KeepInput(layer, x, (long)tokens * Config.HiddenSize);
         var a = ActivationsOf(layer, what.ForBackward);
-        a.Reserve(Config, tokens);
+        var next = layer + 1 < blocks.Length ? Reserved(layer + 1, what.ForBackward, tokens) : null;
         var most = RowsAtOnce(tokens);
-        for (var from = 0; from < tokens; from += most) ProjectQkv(layer, x, Rows.From(from, most, tokens), a);
+        for (var from = 0; from < tokens; from += most) ProjectQkv(layer, Rows.From(from, most, tokens), a);
         Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
         fixed (int* starts = batch.SequenceStarts)
             CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, shapes[layer], a.Attended, a.LogSumExp);
@@ -108,7 +117,7 @@ public sealed unsafe partial class Decoder
         {
             var rows = Rows.From(from, most, tokens);
             ProjectAttended(layer, x, rows, a, what);
-            FeedForward(layer, rows, a, what);
+            FeedForward(layer, rows, a, next, what);
         }
         return a.Output;
     }
@@ -116,20 +125,25 @@ public sealed unsafe partial class Decoder
     /// <summary>Where a block's activations are. Those that need not last take turns in two sets of buffers; two, because a block reads its predecessor's output.</summary>
     private BlockActivations ActivationsOf(int layer, bool last) => saved[last && !ActivationCheckpointing ? layer : layer & 1];
 
+    private BlockActivations Reserved(int layer, bool last, int tokens)
+    {
+        var a = ActivationsOf(layer, last);
+        a.Reserve(Config, tokens);
+        return a;
+    }
+
     private void KeepInput(int layer, float* x, long count) =>
         Buffer.MemoryCopy(x, inputs[layer].Reserve(count), count * sizeof(float), count * sizeof(float));
 
     /// <summary>Queries, keys and values of norm(x).</summary>
-    private void ProjectQkv(int layer, float* x, Rows rows, BlockActivations a, ExtendBatch? batch = null)
+    private void ProjectQkv(int layer, Rows rows, BlockActivations a, ExtendBatch? batch = null)
     {
         var d = Config.HiddenSize;
         var block = blocks[layer];
-        var norm = rows.Of(a.Norm1, d);
-        Normalize(rows.Of(x, d), block.Norm1Scale, block.Norm1Shift, rows.Count, norm, rows.Of(a.Norm1Mean, 1), rows.Of(a.Norm1InverseDeviation, 1));
-        Linear(layer, LinearSite.Qkv, norm, rows.Count, d, QkvWidth, block.QkvWeight, block.QkvBias, rows.Of(a.Qkv, QkvWidth), batch);
+        Linear(layer, LinearSite.Qkv, rows.Of(a.Norm1, d), rows.Count, d, QkvWidth, block.QkvWeight, block.QkvBias, rows.Of(a.Qkv, QkvWidth), batch);
     }
 
-    /// <summary>Middle = x + dropout(attended·Out + b).</summary>
+    /// <summary>Middle = x + dropout(attended·Out + b), and its norm.</summary>
     private void ProjectAttended(int layer, float* x, Rows rows, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, width = Config.QueryWidth;
@@ -137,43 +151,43 @@ public sealed unsafe partial class Decoder
         var middle = rows.Of(a.Middle, d);
         Linear(layer, LinearSite.Out, rows.Of(a.Attended, width), rows.Count, width, d, block.OutWeight, block.OutBias, middle, batch);
         ApplyDropout(middle, rows, what, place: 2 * layer + 1);
-        VectorMath.Add(pool, rows.Of(x, d), (long)rows.Count * d, middle);
+        Normalize(middle, block.Norm2Scale, block.Norm2Shift, rows.Count, rows.Of(a.Norm2, d), rows.Of(a.Norm2Mean, 1), rows.Of(a.Norm2InverseDeviation, 1), residual: rows.Of(x, d));
     }
 
-    /// <summary>Output = middle + dropout(act(norm(middle)·Up + b)·Down + b).</summary>
-    private void FeedForward(int layer, Rows rows, BlockActivations a, ForwardRequest what, ExtendBatch? batch = null)
+    /// <summary>Output = middle + dropout(act(norm(middle)·Up + b)·Down + b), and its norm for the next block.</summary>
+    private void FeedForward(int layer, Rows rows, BlockActivations a, BlockActivations? next, ForwardRequest what, ExtendBatch? batch = null)
     {
         int d = Config.HiddenSize, f = Config.IntermediateSize;
         var block = blocks[layer];
-        float* middle = rows.Of(a.Middle, d), norm = rows.Of(a.Norm2, d), up = rows.Of(a.Up, UpWidth), output = rows.Of(a.Output, d);
-        var active = activated.Reserve((long)rows.Count * f);
-        Normalize(middle, block.Norm2Scale, block.Norm2Shift, rows.Count, norm, rows.Of(a.Norm2Mean, 1), rows.Of(a.Norm2InverseDeviation, 1));
-        Linear(layer, LinearSite.Up, norm, rows.Count, d, UpWidth, block.UpWeight, block.UpBias, up, batch);
-        Activate(up, rows.Count, active);
+        float* middle = rows.Of(a.Middle, d), up = rows.Of(a.Up, UpWidth), output = rows.Of(a.Output, d);
+        // Nothing but training asks again for what the nonlinearity was taken of.
+        var active = batch is null || Config.GatedMlp ? activated.Reserve((long)rows.Count * f) : up;
+        var activate = Config.GatedMlp ? default : new Epilogue(nonlinearity, new Matrix(active, rows.Count, f));
+        Linear(layer, LinearSite.Up, rows.Of(a.Norm2, d), rows.Count, d, UpWidth, block.UpWeight, block.UpBias, up, batch, activate);
+        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows.Count, f, active);
         Linear(layer, LinearSite.Down, active, rows.Count, f, d, block.DownWeight, block.DownBias, output, batch);
         ApplyDropout(output, rows, what, place: 2 * layer + 2);
-        VectorMath.Add(pool, middle, (long)rows.Count * d, output);
+        if (next is null) VectorMath.Add(pool, middle, (long)rows.Count * d, output);
+        else NormalizeInput(layer + 1, a.Output, rows, next, residual: middle);
     }
 
-    /// <summary>act of (rows, F), or of the gate of (rows, 2F) times the rest.</summary>
-    private void Activate(float* up, int rows, float* active)
-    {
-        if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows, Config.IntermediateSize, active);
-        else Nonlinear.Forward(pool, nonlinearity, up, (long)rows * Config.IntermediateSize, active);
-    }
-
-    /// <summary>y = x·W + b, and what the adapter adds: the model's own to every row, or each sequence's to its rows.</summary>
-    private void Linear(int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y, ExtendBatch? batch)
+    /// <summary>y = x·W + b, and what the adapter adds: the model's own to every row, or each sequence's to its rows. What follows for each sum is done by the product if nothing is added.</summary>
+    private void Linear(
+        int layer, LinearSite site, float* x, int tokens, int inputs, int outputs, long weight, long bias, float* y, ExtendBatch? batch, Epilogue then = default)
     {
         Matrix from = new(x, tokens, inputs), to = new(y, tokens, outputs);
+        var adapted = adapter is not null || batch is { IsAdapted: true };
+        var atOnce = adapted ? default : then;
         if (reduced is not null)
         {
-            reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y);
+            reduced.Block(layer, site).Multiply(pool, x, tokens, Weight(bias), y, atOnce);
             reduced.After(layer, site).Foresee(pool, tokens);
         }
-        else Multiply(batch is null ? Dtype : Dtype.Fp32, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias));
+        else Multiply(batch is null ? Dtype : Dtype.Fp32, from, WeightMatrix(weight, inputs, outputs), to, false, Weight(bias), atOnce);
+        if (!adapted) return;
         adapter?.Forward(pool, layer, site, from, to, lowRank);
         if (batch is { IsAdapted: true }) AddAdapters(layer, site, batch, from, to);
+        then.Run(pool, to);
     }
 
     private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)

@@ -127,10 +127,10 @@ public sealed unsafe partial class Decoder : ITrainableModel
     ];
 
     /// <summary>A product with a weight matrix, or of its gradient.</summary>
-    private void Multiply(Dtype format, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null)
+    private void Multiply(Dtype format, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null, Epilogue then = default)
     {
-        if (format == Dtype.Bf16) BFloat16Gemm.Multiply(pool, a, b, c, accumulate, bias);
-        else Gemm.Multiply(pool, a, b, c, accumulate, bias);
+        if (format == Dtype.Bf16) BFloat16Gemm.Multiply(pool, a, b, c, accumulate, bias, then);
+        else Gemm.Multiply(pool, a, b, c, accumulate, bias, then);
     }
 
     /// <summary>The values at an offset; null where the model has no such parameter.</summary>

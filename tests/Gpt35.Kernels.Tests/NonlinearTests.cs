@@ -2,7 +2,7 @@ namespace Gpt35.Kernels.Tests;
 
 public sealed unsafe class NonlinearTests
 {
-    private static readonly int[] Lengths = [1, 3, 15, 16, 17, 1000, 20_001];
+    private static readonly (int Rows, int Width)[] Shapes = [(1, 1), (1, 3), (5, 15), (2, 16), (3, 17), (20, 1000), (3, 9001)];
 
     public static TheoryData<SimdTier, Nonlinearity> Cases
     {
@@ -19,12 +19,13 @@ public sealed unsafe class NonlinearTests
     public void Values_and_slopes_agree_with_the_definition(SimdTier tier, Nonlinearity f)
     {
         var reference = Reference(f);
-        foreach (var n in Lengths)
+        foreach (var (rows, width) in Shapes)
         {
+            var n = rows * width;
             using Guarded x = new(Support.Normal(n, 1, 3)), dy = new(Support.Normal(n, 2)), y = new(n), dx = new(n), again = new(n);
             Support.InTier(tier, () =>
             {
-                Nonlinear.Forward(Support.Pools[2], f, x, n, y);
+                new Epilogue(f, new Matrix(y, rows, width)).Run(Support.Pools[2], new Matrix(x, rows, width));
                 Nonlinear.Backward(Support.Pools[1], f, x, dy, n, dx, again);
             });
             var xs = Support.Widen(x.Span);
@@ -67,7 +68,7 @@ public sealed unsafe class NonlinearTests
         using Guarded x = new([-1e10f, -100, -60, 0, 20, 100, 1e18f, float.NaN]), dy = new([1, 1, 1, 1, 1, 1, 1, 1]), y = new(8), dx = new(8), again = new(8);
         Support.InTier(tier, () =>
         {
-            Nonlinear.Forward(Support.Pools[0], f, x, 8, y);
+            new Epilogue(f, new Matrix(y, 1, 8)).Run(Support.Pools[0], new Matrix(x, 1, 8));
             Nonlinear.Backward(Support.Pools[0], f, x, dy, 8, dx, again);
         });
         Assert.Equal([0, 0, 0, 0, 20, 100, 1e18f, float.NaN], y.Array.Select(v => Math.Abs(v) < 1e-23 ? 0 : v));
@@ -88,7 +89,7 @@ public sealed unsafe class NonlinearTests
     {
         const int N = 12_000;
         using Guarded x = new([.. Enumerable.Range(0, N).Select(i => -12 + i / 1000f)]), y = new(N);
-        Nonlinear.Forward(Support.Pools[0], Nonlinearity.GeluErf, x, N, y);
+        new Epilogue(Nonlinearity.GeluErf, new Matrix(y, 1, N)).Run(Support.Pools[0], new Matrix(x, 1, N));
         for (var i = 0; i < N; i++)
             Assert.InRange(y.Span[i] / GeluErf.Reference(x.Span[i]), 1 - 8e-7, 1 + 8e-7);
     }

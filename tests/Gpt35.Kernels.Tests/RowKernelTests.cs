@@ -55,6 +55,26 @@ public sealed unsafe class LayerNormTests
     }
 
     [Theory, MemberData(nameof(Tiers))]
+    public void A_residual_is_added_first_with_the_bits_of_a_sum_of_its_own(SimdTier tier)
+    {
+        foreach (var (rows, width) in new[] { (1, 1), (3, 7), (70, 33), (9, 128) })
+        {
+            float[] left = Support.Normal(rows * width, 1), right = Support.Normal(rows * width, 2);
+            using Guarded x = new(left), sum = new(left), residual = new(right), gamma = new(Support.Normal(width, 3)), beta = new(Support.Normal(width, 4));
+            using Guarded y = new(rows * width), mean = new(rows), rstd = new(rows), expected = new(rows * width), expectedMean = new(rows), expectedRstd = new(rows);
+            Support.InTier(tier, () =>
+            {
+                LayerNorm.Forward(Support.Pools[1], x, gamma, beta, Eps, rows, width, y, mean, rstd, residual);
+                VectorMath.Add(Support.Pools[1], residual, rows * width, sum);
+                LayerNorm.Forward(Support.Pools[1], sum, gamma, beta, Eps, rows, width, expected, expectedMean, expectedRstd);
+            });
+            Assert.Equal(left.Zip(right, (a, b) => a + b), x.Array);
+            Assert.Equal([.. expected.Array, .. expectedMean.Array, .. expectedRstd.Array], (float[])[.. y.Array, .. mean.Array, .. rstd.Array]);
+            Assert.Equal(right, residual.Array);
+        }
+    }
+
+    [Theory, MemberData(nameof(Tiers))]
     public void The_number_of_threads_changes_no_bit(SimdTier tier)
     {
         const int Rows = 300, Width = 40;
@@ -151,6 +171,26 @@ public sealed unsafe class RmsNormTests
         using Guarded x = new([3, 4]), gamma = new([1, 2]), y = new(2);
         RmsNorm.Forward(Support.Pools[0], x, gamma, 0, 1, 2, y, null);
         Support.Close([3 / Math.Sqrt(12.5), 8 / Math.Sqrt(12.5)], y.Span, 1e-6);
+    }
+
+    [Theory, MemberData(nameof(Tiers))]
+    public void A_residual_is_added_first_with_the_bits_of_a_sum_of_its_own(SimdTier tier)
+    {
+        foreach (var (rows, width) in new[] { (1, 1), (3, 7), (70, 33), (9, 128) })
+        {
+            float[] left = Support.Normal(rows * width, 1), right = Support.Normal(rows * width, 2);
+            using Guarded x = new(left), sum = new(left), residual = new(right), gamma = new(Support.Normal(width, 3));
+            using Guarded y = new(rows * width), rstd = new(rows), expected = new(rows * width), expectedRstd = new(rows);
+            Support.InTier(tier, () =>
+            {
+                RmsNorm.Forward(Support.Pools[1], x, gamma, Eps, rows, width, y, rstd, residual);
+                VectorMath.Add(Support.Pools[1], residual, rows * width, sum);
+                RmsNorm.Forward(Support.Pools[1], sum, gamma, Eps, rows, width, expected, expectedRstd);
+            });
+            Assert.Equal(left.Zip(right, (a, b) => a + b), x.Array);
+            Assert.Equal([.. expected.Array, .. expectedRstd.Array], (float[])[.. y.Array, .. rstd.Array]);
+            Assert.Equal(right, residual.Array);
+        }
     }
 
     [Theory, MemberData(nameof(Tiers))]

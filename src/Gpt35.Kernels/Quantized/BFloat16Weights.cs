@@ -34,14 +34,13 @@ internal sealed unsafe class BFloat16Weights : ReducedMatrix
     public override long Bytes => values.Length * sizeof(ushort);
     public override int StoredRowBytes => Columns * sizeof(ushort);
 
-    public override void Multiply(WorkerPool pool, float* x, int inputs, float* bias, float* y)
+    private protected override void MultiplyInTier(WorkerPool pool, float* x, int inputs, float* bias, float* y, Epilogue epilogue)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         switch (Tier)
         {
-            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BFloat16Product<Lanes512, Vector512<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
-            case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BFloat16Product<Lanes256, Vector256<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
-            default: TiledProduct<Lanes128, Vector128<float>, BFloat16Product<Lanes128, Vector128<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BFloat16Product<Lanes512, Vector512<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
+            case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BFloat16Product<Lanes256, Vector256<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
+            default: TiledProduct<Lanes128, Vector128<float>, BFloat16Product<Lanes128, Vector128<float>>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
         }
     }
 

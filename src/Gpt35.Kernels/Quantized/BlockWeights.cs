@@ -46,11 +46,10 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
     public override long Bytes => quants.Length + scales.Length * sizeof(ushort);
     public override int StoredRowBytes => Blocks * (sizeof(ushort) + blockBytes);
 
-    public override void Multiply(WorkerPool pool, float* x, int inputs, float* bias, float* y)
+    private protected override void MultiplyInTier(WorkerPool pool, float* x, int inputs, float* bias, float* y, Epilogue epilogue)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
-        if (Precision == WeightPrecision.Int8) Multiply<Int8Blocks>(pool, x, inputs, bias, y);
-        else Multiply<Int4Blocks>(pool, x, inputs, bias, y);
+        if (Precision == WeightPrecision.Int8) Multiply<Int8Blocks>(pool, x, inputs, bias, y, epilogue);
+        else Multiply<Int4Blocks>(pool, x, inputs, bias, y, epilogue);
     }
 
     public override void Foresee(WorkerPool pool, int inputs)
@@ -60,15 +59,15 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
         pool.Foresee(new ReadAhead((nint)Quants, (long)share * Blocks * lanes * blockBytes, FetchedBytes));
     }
 
-    private void Multiply<F>(WorkerPool pool, float* x, int inputs, float* bias, float* y) where F : struct, IBlockFormat
+    private void Multiply<F>(WorkerPool pool, float* x, int inputs, float* bias, float* y, Epilogue epilogue) where F : struct, IBlockFormat
     {
         switch (Tier)
         {
-            case DotTier.Avx512Vnni: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512Vnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
-            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
-            case DotTier.AvxVnni: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, DotsVnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
-            case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, Dots256, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
-            default: TiledProduct<Lanes128, Vector128<float>, BlockProduct<Lanes128, Vector128<float>, Dots128, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y); break;
+            case DotTier.Avx512Vnni: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512Vnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
+            case DotTier.Avx512: TiledProduct<Lanes512, Vector512<float>, BlockProduct<Lanes512, Vector512<float>, Dots512, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
+            case DotTier.AvxVnni: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, DotsVnni, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
+            case DotTier.Avx2: TiledProduct<Lanes256, Vector256<float>, BlockProduct<Lanes256, Vector256<float>, Dots256, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
+            default: TiledProduct<Lanes128, Vector128<float>, BlockProduct<Lanes128, Vector128<float>, Dots128, F>>.Multiply(pool, new(this, inputs), this, x, inputs, bias, y, epilogue); break;
         }
     }
 

@@ -69,7 +69,15 @@ public abstract unsafe class ReducedMatrix : IDisposable
     /// <param name="inputs">T, at least 1.</param>
     /// <param name="bias">(N,), or null.</param>
     /// <param name="y">Receives (T, N); does not overlap x.</param>
-    public abstract void Multiply(WorkerPool pool, float* x, int inputs, float* bias, float* y);
+    /// <param name="epilogue">What follows for each sum; nothing by default.</param>
+    public void Multiply(WorkerPool pool, float* x, int inputs, float* bias, float* y, Epilogue epilogue = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
+        epilogue.RequireFit(new Matrix(y, inputs, Rows));
+        MultiplyInTier(pool, x, inputs, bias, y, epilogue);
+    }
+
+    private protected abstract void MultiplyInTier(WorkerPool pool, float* x, int inputs, float* bias, float* y, Epilogue epilogue);
 
     /// <summary>Says that the next product of the pool will be with this matrix, so that threads without work fetch the beginning of their shares meanwhile.</summary>
     /// <param name="pool">The same threads.</param>

@@ -48,7 +48,8 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
     /// <param name="inputs">T.</param>
     /// <param name="bias">(N,), or null.</param>
     /// <param name="y">Receives (T, N).</param>
-    internal static void Multiply(WorkerPool pool, K kernel, ReducedMatrix weights, float* x, int inputs, float* bias, float* y)
+    /// <param name="epilogue">What follows for each sum.</param>
+    internal static void Multiply(WorkerPool pool, K kernel, ReducedMatrix weights, float* x, int inputs, float* bias, float* y, Epilogue epilogue)
     {
         var tiles = new InputTiles(inputs);
         var bytes = (tiles.Count - 1) * kernel.TileBytes(InputTiles.Widest) + kernel.TileBytes(tiles.Width(tiles.Count - 1));
@@ -59,7 +60,7 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
         else pool.Run(pack.Parts, pack);
         var groups = Simd.Pieces(weights.Rows, W.Count);
         var shares = alone ? Shares.Whole(groups) : weights.Cut(groups, pool.Threads, kernel.Together);
-        pool.Run(shares.Parts, new MultiplyJob(kernel, weights.Rows, packed, tiles, shares, bias, y));
+        pool.Run(shares.Parts, new MultiplyJob(kernel, weights.Rows, packed, tiles, shares, bias, y, epilogue));
     }
 
     /// <summary>A part is a stretch of a tile.</summary>
@@ -91,7 +92,7 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
         }
     }
 
-    private readonly struct MultiplyJob(K kernel, int rows, byte* packed, InputTiles tiles, Shares shares, float* bias, float* y) : IParallelJob
+    private readonly struct MultiplyJob(K kernel, int rows, byte* packed, InputTiles tiles, Shares shares, float* bias, float* y, Epilogue epilogue) : IParallelJob
     {
         public void Run(int part)
         {
@@ -102,6 +103,7 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
             // What was unpacked is used for all tiles; weights that are not come from memory once for as many tiles as stay in the cache.
             var tilesAtOnce = kernel.Together > 1 ? tiles.Count : (int)Math.Max(1, CachedBytes / tileBytes);
             for (var from = 0; from < tiles.Count; from += tilesAtOnce)
+            {
                 for (var group = first; group < end; group += kernel.Together)
                 {
                     var groups = Math.Min(kernel.Together, end - group);
@@ -112,7 +114,18 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
                         kernel.Multiply(group, groups, unpacked, packed + tile * tileBytes, tiles.Width(tile), sums);
                         Store(group, groups, tile, sums);
                     }
+                    if (kernel.Together > 1) Complete(group, groups, from, tilesAtOnce);
                 }
+                if (kernel.Together == 1 && first < end) Complete(first, end - first, from, tilesAtOnce);
+            }
+        }
+
+        /// <summary>The sums of some groups with some tiles are complete: as many as the cache still has, and as many side by side as that allows.</summary>
+        private void Complete(int group, int groups, int tile, int count)
+        {
+            int row = tile * InputTiles.Widest, column = group * W.Count;
+            var piece = new Matrix(y + (nint)row * rows + column, Math.Min(count * InputTiles.Widest, tiles.Inputs - row), Math.Min(groups * W.Count, rows - column), rows, 1);
+            epilogue.Apply(piece, row, column);
         }
 
         /// <summary>Multiplies the only input with whole groups, as far as the kernel does that.</summary>
@@ -123,7 +136,9 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
             int row = first * W.Count, count = (end - first) * W.Count;
             if (bias == null) new Span<float>(y + row, count).Clear();
             else new ReadOnlySpan<float>(bias + row, count).CopyTo(new Span<float>(y + row, count));
-            return kernel.MultiplyInPlace(first, end - first, packed, y + row) ? end : first;
+            if (!kernel.MultiplyInPlace(first, end - first, packed, y + row)) return first;
+            Complete(first, end - first, 0, 1);
+            return end;
         }
 
         private void Start(int group, int groups, V* sums)

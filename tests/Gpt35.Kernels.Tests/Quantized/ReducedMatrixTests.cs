@@ -80,6 +80,22 @@ public sealed unsafe class ReducedMatrixTests
             }
     }
 
+    [Theory, MemberData(nameof(Kernels))]
+    public void What_follows_has_the_bits_of_a_pass_of_its_own(WeightPrecision precision, DotTier tier)
+    {
+        foreach (var (rows, columns, inputs) in Shapes.Append((530, 224, 1)).Append((90, 512, 150)))
+        {
+            using var matrix = Random(precision, tier, rows, columns);
+            using Guarded x = new(Support.Normal(inputs * columns, 7)), c = new(inputs * rows), y = new(inputs * rows), expected = new(inputs * rows), expectedY = new(inputs * rows);
+            matrix.Multiply(Support.Pools[(rows + inputs) % 3], x, inputs, null, c, new Epilogue(Nonlinearity.GeluTanh, new Matrix(y, inputs, rows)));
+            matrix.Multiply(Support.Pools[0], x, inputs, null, expected);
+            new Epilogue(Nonlinearity.GeluTanh, new Matrix(expectedY, inputs, rows)).Run(Support.Pools[0], new Matrix(expected, inputs, rows));
+            Assert.Equal(expected.Array, c.Array);
+            Assert.Equal(expectedY.Array, y.Array);
+            Assert.Throws<ArgumentException>(() => matrix.Multiply(Support.Pools[0], x, inputs, null, c, new Epilogue(Nonlinearity.Silu, new Matrix(y, inputs, rows + 1))));
+        }
+    }
+
     [Theory, MemberData(nameof(Precisions))]
     public void All_tiers_agree_bit_for_bit(WeightPrecision precision)
     {
