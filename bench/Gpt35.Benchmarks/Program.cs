@@ -1,4 +1,5 @@
 using Gpt35.Benchmarks;
+using Gpt35.Model;
 
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- tokenize [--json] [--quick] [--text FOLDER]
 //   --json   one JSON object per row instead of a table
@@ -17,6 +18,8 @@ using Gpt35.Benchmarks;
 //   --ggml-gpt2            also beside ggml's gpt-2-backend and gpt-2-batched, which are in FOLDER
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- weights-read [PRESET …]
 //   how much of the machine's read bandwidth one sequence in int8 uses, gpt2-774m unless told
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- decode-profile PRESET PRECISION SEQUENCES
+//   where the time of a step of generation goes, by kernel: gpt2-124m int8 32
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
 //   PPO's rollouts at the quickstart's size beside TorchSharp's model in a loop without a cache; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- speculate MODEL PROMPTS [DRAFT]
@@ -44,6 +47,9 @@ switch (args)
     case ["generate-ours", var file, var precision, var kind, var count]:
         GenerateBenchmarks.MeasureOurs(file, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision), kind, int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
         return 0;
+    case ["decode-profile", var preset, var precision, var sequences]:
+        GenerationProfile.Run(ModelPreset.Get(preset).Config, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision, ignoreCase: true), int.Parse(sequences, System.Globalization.CultureInfo.InvariantCulture));
+        return 0;
     case ["rollouts", .. var options]:
         return RolloutBenchmarks.Run(Options.Parse(options));
     case ["rollout-rounds", var contestant, var file, var seconds]:
@@ -57,6 +63,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--profile] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--profile] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRESET …], decode-profile PRESET PRECISION SEQUENCES, rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }
