@@ -20,25 +20,22 @@ internal static class GenerationProfile
         using var model = Decoder.CreateRandom(config, precision, 1, WorkerPool.Shared);
         var cache = precision == WeightPrecision.F32 ? KvPrecision.F32 : KvPrecision.BF16;
         double Once(Action? started = null) => EngineSpeed.Decode(model, sequences, GenerateBenchmarks.AnswerTokens, cache, started);
-        for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < s_warmUp;) Once();
+        for (var begin = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begin) < s_warmUp;) Once();
         var unobserved = GenerateBenchmarks.Median(Enumerable.Range(0, Rounds).Select(_ => Once()));
+        // One run: the prompts that further ones would begin with must not be counted as somebody's time.
         var profile = new PoolProfile();
-        double ticks = 0;
-        for (var round = 0; round < Rounds; round++)
+        long start = 0;
+        Once(() =>
         {
-            long start = 0;
-            Once(() =>
-            {
-                profile.Phase = "";
-                WorkerPool.Shared.Profile = profile;
-                start = Stopwatch.GetTimestamp();
-            });
-            ticks += Stopwatch.GetTimestamp() - start;
-            WorkerPool.Shared.Profile = null;
-        }
-        var steps = Rounds * (GenerateBenchmarks.AnswerTokens - 1);
+            WorkerPool.Shared.Profile = profile;
+            profile.Phase = "";
+            start = Stopwatch.GetTimestamp();
+        });
+        var milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        WorkerPool.Shared.Profile = null;
+        const int steps = GenerateBenchmarks.AnswerTokens - 1;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{precision}, {sequences} sequence(s): {unobserved:N0} tokens/s; observed {ticks * 1e3 / Stopwatch.Frequency / steps:F3} ms a step; weights {model.WeightBytes / 1e6:N0} MB"));
-        ProfileTable.Print(profile, steps, ticks * 1e3 / Stopwatch.Frequency / steps, WorkerPool.Shared.Threads);
+            $"{precision}, {sequences} sequence(s): {unobserved:N0} tokens/s; observed {milliseconds / steps:F3} ms a step; weights {model.WeightBytes / 1e6:N0} MB"));
+        ProfileTable.Print(profile, steps, milliseconds / steps, WorkerPool.Shared.Threads);
     }
 }

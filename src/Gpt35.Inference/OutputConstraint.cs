@@ -16,7 +16,6 @@ public sealed class OutputConstraint
     private readonly Automaton automaton;
     private readonly MaskBuilder masks;
     private readonly Tokenizer tokenizer;
-    private readonly Lock theLock = new();
     private Configuration start;
     private int generation;
 
@@ -55,8 +54,11 @@ public sealed class OutputConstraint
     /// <summary>Whether a text is a whole document.</summary>
     public bool Accepts(string text)
     {
-        lock (theLock) return After(StartConfiguration(), Encoding.UTF8.GetBytes(text)).MayEnd;
+        lock (AtWork) return After(StartConfiguration(), Encoding.UTF8.GetBytes(text)).MayEnd;
     }
+
+    /// <summary>Held while the automaton is at work. Masks may take long the first time: nobody asks for them who keeps others waiting.</summary>
+    internal Lock AtWork { get; } = new();
 
     /// <summary>V of the tokenizer.</summary>
     internal int VocabSize => tokenizer.VocabSize;
@@ -66,7 +68,7 @@ public sealed class OutputConstraint
 
     internal Configuration StartConfiguration()
     {
-        lock (theLock)
+        lock (AtWork)
         {
             automaton.Trim();
             if (generation != automaton.Generation) (start, generation) = (automaton.Start(), automaton.Generation);
@@ -76,18 +78,18 @@ public sealed class OutputConstraint
 
     internal ulong[] Mask(Configuration at)
     {
-        lock (theLock) return masks.Of(at);
+        lock (AtWork) return masks.Of(at);
     }
 
     internal ulong[] ClosingMask(Configuration at, int bytes)
     {
-        lock (theLock) return masks.Closing(at, bytes);
+        lock (AtWork) return masks.Closing(at, bytes);
     }
 
     /// <summary>The configuration after the bytes of a token.</summary>
     internal Configuration After(Configuration at, int token)
     {
-        lock (theLock) return After(at, tokenizer.TokenBytes(token));
+        lock (AtWork) return After(at, tokenizer.TokenBytes(token));
     }
 
     internal Configuration After(Configuration at, ReadOnlySpan<byte> bytes)
