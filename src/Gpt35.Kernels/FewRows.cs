@@ -16,6 +16,8 @@ internal static unsafe class FewRows
     private const int Stretch = 2048;
     /// <summary>Fewer columns are not worth a thread: the reads of a row of B would be short.</summary>
     private const int FewestColumns = 128;
+    /// <summary>Numbers of B that are not worth waking another thread for: one row of A meets them as fast as they are read, 4 µs.</summary>
+    private const int NumbersOfOneThread = 64 << 10;
     /// <summary>Columns of a block of B, and its depth: as many as a vector has lanes.</summary>
     private const int Side = 16;
     /// <summary>Blocks of columns that a thread takes at a time, where B is given by columns.</summary>
@@ -36,7 +38,7 @@ internal static unsafe class FewRows
         if (start.Data == null) start = new Start(c.Data, c.RowStride, 1);
         if (a.RowCount == 1 && b.ColumnStride == 1)
         {
-            var each = alone ? c.ColumnCount : Math.Max(FewestColumns, Simd.Pieces(Simd.Pieces(c.ColumnCount, pool.Threads), Side) * Side);
+            var each = (long)b.RowCount * b.ColumnCount <= NumbersOfOneThread ? c.ColumnCount : Math.Max(FewestColumns, Simd.Pieces(Simd.Pieces(c.ColumnCount, pool.Threads), Side) * Side);
             pool.Run(Simd.Pieces(c.ColumnCount, each), new RowJob<W, V>(a, b, c, start, each));
             return true;
         }
