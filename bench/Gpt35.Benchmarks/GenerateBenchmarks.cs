@@ -65,7 +65,7 @@ internal static class GenerateBenchmarks
             foreach (var task in Tasks.Where(task => options.Only is not { } part || $"{task}".Contains(part, StringComparison.Ordinal)))
                 foreach (var row in Rows(task, files, peers, rounds)) row.Print(options.Json);
             if (options.Only is null)
-                foreach (var preset in (string[])["gpt2-124m", "gpt2-774m"]) WeightsRead(preset, rounds).Print(options.Json);
+                foreach (var preset in (string[])["gpt2-124m", "gpt2-774m"]) WeightsRead(preset, WeightPrecision.Int8, rounds).Print(options.Json);
             return 0;
         }
         finally
@@ -104,12 +104,12 @@ internal static class GenerateBenchmarks
     }
 
     /// <summary>
-    /// How much of the machine's read bandwidth one sequence in int8 uses. A rented machine's bandwidth doubles and halves from one second to the next, so the two take
+    /// How much of the machine's read bandwidth one sequence uses. A rented machine's bandwidth doubles and halves from one second to the next, so the two take
     /// turns in short pieces, and medians of many pieces are compared.
     /// </summary>
-    public static Row WeightsRead(string preset, int rounds)
+    public static Row WeightsRead(string preset, WeightPrecision precision, int rounds)
     {
-        using var model = Decoder.CreateRandom(ModelPreset.Get(preset).Config, WeightPrecision.Int8, 1, WorkerPool.Shared);
+        using var model = Decoder.CreateRandom(ModelPreset.Get(preset).Config, precision, 1, WorkerPool.Shared);
         using var memory = new ReadBandwidth();
         EngineSpeed.Decode(model, 1, AnswerTokens);
         List<double> ours = [], read = [];
@@ -118,7 +118,7 @@ internal static class GenerateBenchmarks
             ours.Add(model.WeightBytes * EngineSpeed.Decode(model, 1, TokensOfPiece) / 1e9);
             read.Add(memory.Pass());
         }
-        return Row.MoreIsBetter($"weights read, 1 sequence, int8, {preset}", Median(ours), Median(read), "this machine's read bandwidth", "GB/s");
+        return Row.MoreIsBetter($"weights read, 1 sequence, {precision.ToString().ToLowerInvariant()}, {preset}", Median(ours), Median(read), "this machine's read bandwidth", "GB/s");
     }
 
     private static ModelConfig Config => ModelPreset.Get("gpt2-124m").Config;

@@ -1,4 +1,5 @@
 using Gpt35.Benchmarks;
+using Gpt35.Model;
 
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- tokenize [--json] [--quick] [--text FOLDER]
 //   --json   one JSON object per row instead of a table
@@ -15,8 +16,10 @@ using Gpt35.Benchmarks;
 //   --only                 only the rows whose name contains TEXT, such as "8 sequences, int8"
 //   --llama-batched-bench  also beside llama.cpp's own program of this name
 //   --ggml-gpt2            also beside ggml's gpt-2-backend and gpt-2-batched, which are in FOLDER
-// dotnet run -c Release --project bench/Gpt35.Benchmarks -- weights-read [PRESET …]
-//   how much of the machine's read bandwidth one sequence in int8 uses, gpt2-774m unless told
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- weights-read [PRECISION [PRESET …]]
+//   how much of the machine's read bandwidth one sequence uses, in int8 and gpt2-774m unless told
+// dotnet run -c Release --project bench/Gpt35.Benchmarks -- decode-profile PRESET PRECISION SEQUENCES
+//   where the time of a step of generation goes, by kernel: gpt2-124m int8 32
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- rollouts [--json] [--quick]
 //   PPO's rollouts at the quickstart's size beside TorchSharp's model in a loop without a cache; --quick: one round
 // dotnet run -c Release --project bench/Gpt35.Benchmarks -- speculate MODEL PROMPTS [DRAFT]
@@ -38,11 +41,17 @@ switch (args)
         return 0;
     case ["generate", .. var options]:
         return GenerateBenchmarks.Run(Options.Parse(options));
-    case ["weights-read", .. var presets]:
-        foreach (var preset in presets.DefaultIfEmpty("gpt2-774m")) GenerateBenchmarks.WeightsRead(preset, 2).Print(json: false);
+    case ["weights-read"]:
+        GenerateBenchmarks.WeightsRead("gpt2-774m", Gpt35.Kernels.WeightPrecision.Int8, 2).Print(json: false);
+        return 0;
+    case ["weights-read", var precision, .. var presets]:
+        foreach (var preset in presets.DefaultIfEmpty("gpt2-774m")) GenerateBenchmarks.WeightsRead(preset, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision, ignoreCase: true), 2).Print(json: false);
         return 0;
     case ["generate-ours", var file, var precision, var kind, var count]:
         GenerateBenchmarks.MeasureOurs(file, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision), kind, int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
+        return 0;
+    case ["decode-profile", var preset, var precision, var sequences]:
+        GenerationProfile.Run(ModelPreset.Get(preset).Config, Enum.Parse<Gpt35.Kernels.WeightPrecision>(precision, ignoreCase: true), int.Parse(sequences, System.Globalization.CultureInfo.InvariantCulture));
         return 0;
     case ["rollouts", .. var options]:
         return RolloutBenchmarks.Run(Options.Parse(options));
@@ -57,6 +66,6 @@ switch (args)
         TrainBenchmark.TrainOurs(file);
         return 0;
     default:
-        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--profile] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRESET …], rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
+        Console.Error.WriteLine("Found no benchmark of that name. Expected: tokenize [--json] [--quick] [--text FOLDER], train [--json] [--quick] [--profile] [--llmc FILE], llmc FILE [--json] [--quick], products [--json], generate [--json] [--quick] [--only TEXT] [--llama-batched-bench FILE] [--ggml-gpt2 FOLDER], weights-read [PRECISION [PRESET …]], decode-profile PRESET PRECISION SEQUENCES, rollouts [--json] [--quick], speculate MODEL PROMPTS [DRAFT], or check-tiktoken.");
         return 2;
 }

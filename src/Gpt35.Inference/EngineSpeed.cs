@@ -21,13 +21,19 @@ public static class EngineSpeed
     }
 
     /// <summary>Tokens per second of all sequences together, each behind a short prompt where the context has room for it; the clock starts when all have their first token.</summary>
-    public static double Decode(Decoder model, int sequences, int tokens, KvPrecision cache = KvPrecision.F32)
+    /// <param name="model">The decoder.</param>
+    /// <param name="sequences">How many.</param>
+    /// <param name="tokens">Of each.</param>
+    /// <param name="cache">How keys and values are held.</param>
+    /// <param name="started">Called when the clock starts.</param>
+    public static double Decode(Decoder model, int sequences, int tokens, KvPrecision cache = KvPrecision.F32, Action? started = null)
     {
         var prompt = Math.Max(1, Math.Min(ShortPrompt, model.Config.MaxPositionEmbeddings - tokens));
         var options = new EngineOptions { MaxSequences = sequences, TokensPerStep = sequences * prompt, PrefixCache = false, CachePrecision = cache };
         using var scheduler = new Scheduler(model, options, null, sequences * KvCache.BlocksOf(prompt + tokens));
         Generation[] generations = [.. Enumerable.Range(0, sequences).Select(i => scheduler.Submit(Request(model, prompt, tokens, i), sequences))];
         scheduler.Step();
+        started?.Invoke();
         var (written, start) = (scheduler.Status.GeneratedTokens, Stopwatch.GetTimestamp());
         while (scheduler.HasWork) scheduler.Step();
         return (scheduler.Status.GeneratedTokens - written) / Stopwatch.GetElapsedTime(start).TotalSeconds;

@@ -72,7 +72,8 @@ public sealed partial class InferenceEngine
     private TokenLogProbs[] ScoreHeld(IReadOnlyList<ScoringRequest> requests, CancellationToken cancel)
     {
         var found = requests.Select(request => new TokenLogProbs(new float[request.Text.Length - request.First], new TokenLogProb[request.Text.Length - request.First][])).ToArray();
-        var sampler = new Sampler(new SamplingOptions(), Config.VocabSize);
+        var memories = new SamplerMemories(Config.VocabSize);
+        var (sampler, memory) = (new Sampler(new SamplingOptions(), memories), memories.Rent());
         var budget = Math.Min(options.TokensPerStep, Math.Max(1, MostLogitFloats / Config.VocabSize));
         // What follows the last token is not wanted: it is not even read.
         new WholeTexts(model, TakeTurn, options, budget).ReadLogits(
@@ -83,7 +84,7 @@ public sealed partial class InferenceEngine
         {
             var (request, place) = (requests[text], token + 1 - requests[text].First);
             found[text].Top[place] = new TokenLogProb[Math.Min(request.TopLogProbs, Config.VocabSize)];
-            found[text].Chosen[place] = sampler.LogProbabilities(logits, request.Text[token + 1], found[text].Top[place]);
+            found[text].Chosen[place] = sampler.LogProbabilities(logits, request.Text[token + 1], found[text].Top[place], memory);
         }
     }
 

@@ -16,7 +16,6 @@ public sealed class OutputConstraint
     private readonly Automaton automaton;
     private readonly MaskBuilder masks;
     private readonly Tokenizer tokenizer;
-    private readonly Lock theLock = new();
     private Configuration start;
     private int generation;
 
@@ -55,18 +54,21 @@ public sealed class OutputConstraint
     /// <summary>Whether a text is a whole document.</summary>
     public bool Accepts(string text)
     {
-        lock (theLock) return After(StartConfiguration(), Encoding.UTF8.GetBytes(text)).MayEnd;
+        lock (AtWork) return After(StartConfiguration(), Encoding.UTF8.GetBytes(text)).MayEnd;
     }
+
+    /// <summary>Held while the automaton is at work. Masks may take long the first time: nobody asks for them who keeps others waiting.</summary>
+    internal Lock AtWork { get; } = new();
 
     /// <summary>V of the tokenizer.</summary>
     internal int VocabSize => tokenizer.VocabSize;
 
-    /// <summary>The beginning of a document.</summary>
-    internal ConstraintCursor Start() => new(this, StartConfiguration());
+    /// <summary>The beginning of a document. Takes no time: nothing is computed before something is asked.</summary>
+    internal ConstraintCursor Start() => new(this);
 
     internal Configuration StartConfiguration()
     {
-        lock (theLock)
+        lock (AtWork)
         {
             automaton.Trim();
             if (generation != automaton.Generation) (start, generation) = (automaton.Start(), automaton.Generation);
@@ -76,18 +78,18 @@ public sealed class OutputConstraint
 
     internal ulong[] Mask(Configuration at)
     {
-        lock (theLock) return masks.Of(at);
+        lock (AtWork) return masks.Of(at);
     }
 
     internal ulong[] ClosingMask(Configuration at, int bytes)
     {
-        lock (theLock) return masks.Closing(at, bytes);
+        lock (AtWork) return masks.Closing(at, bytes);
     }
 
     /// <summary>The configuration after the bytes of a token.</summary>
     internal Configuration After(Configuration at, int token)
     {
-        lock (theLock) return After(at, tokenizer.TokenBytes(token));
+        lock (AtWork) return After(at, tokenizer.TokenBytes(token));
     }
 
     internal Configuration After(Configuration at, ReadOnlySpan<byte> bytes)
@@ -102,36 +104,38 @@ public sealed class OutputConstraint
 }
 
 /// <summary>How far one completion has come in a document.</summary>
-internal sealed class ConstraintCursor(OutputConstraint constraint, Configuration at)
+internal sealed class ConstraintCursor(OutputConstraint constraint)
 {
-    public Configuration At
-    {
-        get => at;
-        set => at = value;
-    }
+    private Configuration At => Reached ??= constraint.StartConfiguration();
+
+    /// <summary>Null until something has been asked at the beginning.</summary>
+    public Configuration? Reached { get; private set; }
+
+    /// <summary>Goes back to where it was.</summary>
+    public void Return(Configuration? reached) => Reached = reached;
 
     /// <summary>Whether the text so far is a whole document.</summary>
-    public bool MayEnd => at.MayEnd;
+    public bool MayEnd => At.MayEnd;
 
     /// <summary>Whether it is one to which nothing can be added.</summary>
-    public bool MustEnd => at.MustEnd;
+    public bool MustEnd => At.MustEnd;
 
     /// <summary>The fewest bytes, and so at least as many tokens as needed, that complete the document.</summary>
-    public int ClosingTokens => at.ClosingCost;
+    public int ClosingTokens => At.ClosingCost;
 
     /// <summary>The same after one more token.</summary>
-    public int ClosingTokensAfter(int token) => constraint.After(at, token).ClosingCost;
+    public int ClosingTokensAfter(int token) => constraint.After(At, token).ClosingCost;
 
     /// <summary>The tokens that may come next, stop tokens apart.</summary>
-    public ReadOnlySpan<ulong> Mask() => constraint.Mask(at);
+    public ReadOnlySpan<ulong> Mask() => constraint.Mask(At);
 
     /// <summary>Those of them after which the document can still be completed when <paramref name="left"/> tokens are left, the one to come included.</summary>
-    public ReadOnlySpan<ulong> ClosingMask(int left) => constraint.ClosingMask(at, left - 1);
+    public ReadOnlySpan<ulong> ClosingMask(int left) => constraint.ClosingMask(At, left - 1);
 
     /// <exception cref="InvalidOperationException">The constraint does not allow the token.</exception>
     public void Advance(int token)
     {
-        at = constraint.After(at, token);
-        if (at == Configuration.Dead) throw new InvalidOperationException($"Token {token} breaks the constraint.");
+        Reached = constraint.After(At, token);
+        if (Reached == Configuration.Dead) throw new InvalidOperationException($"Token {token} breaks the constraint.");
     }
 }

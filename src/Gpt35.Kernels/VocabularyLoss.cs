@@ -47,10 +47,10 @@ public static unsafe class VocabularyLoss
     /// <param name="logits">z, (V,).</param>
     /// <param name="max">The largest of them.</param>
     /// <param name="temperature">τ &gt; 0.</param>
-    /// <param name="weights">Receives e^((z − max)/τ), (V,).</param>
-    public static float LogSum(ReadOnlySpan<float> logits, float max, float temperature, Span<float> weights)
+    /// <param name="weights">Receives e^((z − max)/τ), (V,); empty: not wanted.</param>
+    public static float LogSum(ReadOnlySpan<float> logits, float max, float temperature, Span<float> weights = default)
     {
-        if (weights.Length != logits.Length) throw new ArgumentException($"{logits.Length} logits and room for {weights.Length} weights.", nameof(weights));
+        if (!weights.IsEmpty && weights.Length != logits.Length) throw new ArgumentException($"{logits.Length} logits and room for {weights.Length} weights.", nameof(weights));
         var scale = 1 / temperature;
         fixed (float* z = logits, e = weights)
             return MathF.Log(Simd.Tier switch

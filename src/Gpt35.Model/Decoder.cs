@@ -23,6 +23,9 @@ public sealed unsafe partial class Decoder : ITrainableModel
     private readonly Nonlinearity nonlinearity;
     private volatile bool disposed;
 
+    /// <summary>The threads it computes with.</summary>
+    public WorkerPool Pool => pool;
+
     /// <param name="config">Shape of the model.</param>
     /// <param name="weights">Of the layout of that shape; with an adapter, of any scalar head. Owned from now on.</param>
     /// <param name="adapter">What is trained in place of the weights, owned from now on; null: the weights.</param>

@@ -18,7 +18,7 @@ public sealed class SamplingFormulaTests
             var random = new Random(seed);
             var options = Options(random, size);
             const int room = 24;
-            var chooser = new TokenChooser(options with { MaxTokens = room }, new SamplerMemory(size), stream: seed % 7, room, tokenizer: null);
+            var chooser = new TokenChooser(options with { MaxTokens = room }, new SamplerMemories(size), stream: seed % 7, room, tokenizer: null);
             var generated = new List<int>();
             while (chooser.Finish is null)
             {

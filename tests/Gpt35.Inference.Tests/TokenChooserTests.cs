@@ -6,7 +6,7 @@ public sealed class TokenChooserTests
     private static readonly float[] Logits = [MathF.Log(0.3f), MathF.Log(0.5f), MathF.Log(0.2f)];
 
     private static TokenChooser Chooser(SamplingOptions options, int vocabSize = 3, int room = 20, int stream = 0) =>
-        new(options, new SamplerMemory(vocabSize), stream, room, null);
+        new(options, new SamplerMemories(vocabSize), stream, room, null);
 
     private static int[] Tokens(SamplingOptions options, int count, float[]? logits = null)
     {

@@ -1,11 +1,10 @@
 namespace Gpt35.Inference;
 
-/// <summary>Scratch memory that the samplers of one engine share; about 24 bytes a token of the vocabulary.</summary>
+/// <summary>Scratch memory of one choice; about 24 bytes a token of the vocabulary once everything has been asked for.</summary>
 internal sealed class SamplerMemory
 {
     public SamplerMemory(int vocabSize)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(vocabSize, 1);
         Weights = new float[vocabSize];
         BlockSums = new double[WeightSums.BlockCount(vocabSize)];
         Keys = new ulong[vocabSize];
@@ -15,8 +14,6 @@ internal sealed class SamplerMemory
 
     private readonly Lazy<float[]> adjusted;
     private readonly Lazy<RankedMass> ranked;
-
-    public int VocabSize => Weights.Length;
 
     /// <summary>exp((l − max l) / T), (V,).</summary>
     public float[] Weights { get; }

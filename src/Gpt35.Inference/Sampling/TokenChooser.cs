@@ -14,7 +14,7 @@ internal sealed class TokenChooser
 {
     private const int FirstRoom = 64;                   // tokens that report and penalties have room for before they grow
     private readonly SamplingOptions options;
-    private readonly SamplerMemory memory;
+    private readonly SamplerMemories memories;
     private readonly Sampler sampler;
     private readonly int stream, room;
     private readonly int[] stopTokens;
@@ -25,25 +25,25 @@ internal sealed class TokenChooser
     private readonly int alternativeCount;              // n
     private float[] modelLogProbs = [];                 // of the tokens so far, with room to grow
     private TokenLogProb[] alternatives = [];           // n for each of them
-    private ConstraintCursor? cursor;
+    private readonly ConstraintCursor? cursor;
     private int position, stopPlace;
     private bool closed;                                // the constraint had to be closed before the tokens ran out
 
     /// <param name="options">How to choose.</param>
-    /// <param name="memory">Scratch, shared with other choosers of the same thread.</param>
+    /// <param name="memories">Scratch, shared with other choosers.</param>
     /// <param name="stream">Number of the random stream: the sample is a function of (seed, stream).</param>
     /// <param name="room">Most tokens that this completion can have.</param>
     /// <param name="tokenizer">Needed for stop strings.</param>
-    public TokenChooser(SamplingOptions options, SamplerMemory memory, int stream, int room, Tokenizer? tokenizer)
+    public TokenChooser(SamplingOptions options, SamplerMemories memories, int stream, int room, Tokenizer? tokenizer)
     {
-        (this.options, this.memory, this.stream, this.room, this.tokenizer) = (options, memory, stream, room, tokenizer);
-        sampler = new Sampler(options, memory);
+        (this.options, this.memories, this.stream, this.room, this.tokenizer) = (options, memories, stream, room, tokenizer);
+        sampler = new Sampler(options, memories);
         stopTokens = [.. options.StopTokens];
         biases = [.. options.LogitBias.Select(bias => (bias.Key, (float)bias.Value))];
         if (options.PresencePenalty != 0 || options.FrequencyPenalty != 0) counts = new Dictionary<int, int>(Math.Min(room, FirstRoom));
         if (options.StopStrings.Count > 0) stops = new StopStrings(options.StopStrings);
         cursor = options.Constraint?.Start();
-        alternativeCount = Math.Min(options.TopLogProbs ?? 0, memory.VocabSize);
+        alternativeCount = Math.Min(options.TopLogProbs ?? 0, memories.VocabSize);
     }
 
     /// <summary>Why the completion ended; null while it goes on.</summary>
@@ -69,19 +69,34 @@ internal sealed class TokenChooser
     /// <summary>The next token.</summary>
     /// <param name="logits">(V,)</param>
     /// <param name="logProb">log p under the model at the sampling temperature, before constraint, bias, penalties and truncation, in nats.</param>
-    /// <exception cref="InvalidDataException">As <see cref="Sampler.Next"/>.</exception>
+    /// <exception cref="InvalidDataException">As <see cref="Sampler.Next(ReadOnlySpan{float}, double, out float)"/>.</exception>
     public int Next(ReadOnlySpan<float> logits, out float logProb)
     {
         if (Finish is not null) throw new InvalidOperationException("The completion has ended.");
+        var memory = memories.Rent();
+        try
+        {
+            var token = Choose(logits, memory, out logProb);
+            Accept(token);
+            return token;
+        }
+        finally
+        {
+            memories.Return(memory);
+        }
+    }
+
+    private int Choose(ReadOnlySpan<float> logits, SamplerMemory memory, out float logProb)
+    {
         var u = InferenceEngine.Uniform(options.Seed, stream, position);
         int token;
         if (cursor is null && biases.Length == 0 && counts is not { Count: > 0 } && position >= options.MinTokens)
         {
-            token = sampler.Next(logits, u, out logProb);
+            token = sampler.Next(logits, u, memory, out logProb);
         }
         else
         {
-            token = cursor is null ? NextAdjusted(logits, default, u) : NextConstrained(logits, u);
+            token = cursor is null ? NextAdjusted(logits, default, u, memory) : NextConstrained(logits, u, memory);
             logProb = sampler.LogProbability(logits, token);
         }
         if (options.TopLogProbs is not null && position == modelLogProbs.Length)
@@ -90,24 +105,23 @@ internal sealed class TokenChooser
             Array.Resize(ref modelLogProbs, more);
             Array.Resize(ref alternatives, checked(more * alternativeCount));
         }
-        if (options.TopLogProbs is not null) modelLogProbs[position] = sampler.LogProbabilities(logits, token, AlternativesAt(position));
-        Accept(token);
+        if (options.TopLogProbs is not null) modelLogProbs[position] = sampler.LogProbabilities(logits, token, AlternativesAt(position), memory);
         return token;
     }
 
     private Span<TokenLogProb> AlternativesAt(int place) => alternatives.AsSpan(place * alternativeCount, alternativeCount);
 
     /// <summary>A token that the constraint allows. One after which the document could no longer be closed in the tokens left is drawn again, from those after which it can.</summary>
-    private int NextConstrained(ReadOnlySpan<float> logits, double u)
+    private int NextConstrained(ReadOnlySpan<float> logits, double u, SamplerMemory memory)
     {
         var left = room - position;
-        var token = NextAdjusted(logits, cursor!.Mask(), u);
+        var token = NextAdjusted(logits, cursor!.Mask(), u, memory);
         if (Stops(token) || cursor.ClosingTokens > left || cursor.ClosingTokensAfter(token) < left) return token;
         closed = true;
-        return NextAdjusted(logits, cursor.ClosingMask(left), InferenceEngine.Uniform(~options.Seed, stream, position));
+        return NextAdjusted(logits, cursor.ClosingMask(left), InferenceEngine.Uniform(~options.Seed, stream, position), memory);
     }
 
-    private int NextAdjusted(ReadOnlySpan<float> logits, ReadOnlySpan<ulong> mask, double u)
+    private int NextAdjusted(ReadOnlySpan<float> logits, ReadOnlySpan<ulong> mask, double u, SamplerMemory memory)
     {
         var adjusted = memory.Adjusted;
         if (cursor is null) logits.CopyTo(adjusted);
@@ -123,7 +137,7 @@ internal sealed class TokenChooser
         // Not −∞: where nothing but stop tokens is left, one of them it must be.
         if (position < options.MinTokens)
             foreach (var id in stopTokens) adjusted[id] = Math.Min(adjusted[id], float.MinValue);
-        return sampler.Next(adjusted, u, out _);
+        return sampler.Next(adjusted, u, memory, out _);
     }
 
     /// <summary>Whether a token ends the completion. Under a constraint it can be ordinary text where the document may not end.</summary>
@@ -132,7 +146,7 @@ internal sealed class TokenChooser
     /// <summary>A place in a completion that goes on.</summary>
     internal readonly record struct Place(int Position, int StopPlace, bool Closed, Configuration? At);
 
-    internal Place Now => new(position, stopPlace, closed, cursor?.At);
+    internal Place Now => new(position, stopPlace, closed, cursor?.Reached);
 
     /// <summary>Takes back tokens.</summary>
     /// <param name="place">Where it was before them.</param>
@@ -143,7 +157,7 @@ internal sealed class TokenChooser
             foreach (var token in tokens)
                 if (--CollectionsMarshal.GetValueRefOrAddDefault(counts, token, out _) == 0) counts.Remove(token);
         (position, stopPlace, closed, Finish, StopTokenMet) = (place.Position, place.StopPlace, place.Closed, null, false);
-        if (cursor is not null) cursor.At = place.At!;
+        cursor?.Return(place.At);
     }
 
     /// <summary>Goes on by a token that was chosen.</summary>

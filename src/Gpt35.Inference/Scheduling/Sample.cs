@@ -13,7 +13,8 @@ internal sealed class Sample
     private int[] tokens;                       // prompt, completion, room to grow
     private float[] logProbs;                   // of the completion, with room to grow
     private readonly TokenChooser chooser;
-    private int generated, end;                 // end: tokens of the whole completion, once its last one is chosen
+    private int generated, chosen;              // chosen: behind those, in the step under way
+    private int end;                            // tokens of the whole completion, once its last one is chosen
 
     /// <param name="generation">Whose completion it is.</param>
     /// <param name="index">Which one.</param>
@@ -60,11 +61,17 @@ internal sealed class Sample
     /// <summary>Of how many tokens the step under way computes keys and values; guessed ones apart.</summary>
     public int Taken { get; set; }
 
+    /// <summary>Where its logits are among those of the step under way: from the first row to the one before the end.</summary>
+    public (int First, int End) Rows { get; set; }
+
     /// <summary>What its own code failed with in the step under way.</summary>
     public Exception? Failure { get; set; }
 
     /// <summary>Guessed tokens of the step under way.</summary>
     public int Guessed { get; set; }
+
+    /// <summary>Those of them that were right.</summary>
+    public int Right { get; set; }
 
     /// <summary>How far to guess ahead.</summary>
     public GuessLength GuessLength;
@@ -109,26 +116,37 @@ internal sealed class Sample
     /// <summary>Whether other samples of the request wait for this one to have read the prompt.</summary>
     public bool LeadsOthers => Index == 0 && Generation.Request.Samples > 1 && generated == 0;
 
-    /// <summary>Chooses the next token.</summary>
+    /// <summary>Chooses the next token, for the thread that has it in hand: all others see it once it is published.</summary>
     /// <exception cref="InvalidDataException">The logits are no numbers.</exception>
     public int Choose(ReadOnlySpan<float> logits)
     {
-        if (generated == logProbs.Length)
+        var place = generated + chosen;
+        if (place == logProbs.Length)
         {
-            var more = (int)Math.Min(room, 2L * generated);
+            var more = (int)Math.Min(room, 2L * place);
             Array.Resize(ref tokens, promptLength + more);
             Array.Resize(ref logProbs, more);
         }
-        var token = chooser.Next(logits, out logProbs[generated]);
-        tokens[Count] = token;
-        if (chooser.Finish is not null) end = generated + 1;
-        Volatile.Write(ref generated, generated + 1);       // a reader in another thread sees the token before it sees the count
+        var token = chooser.Next(logits, out logProbs[place]);
+        tokens[promptLength + place] = token;
+        chosen++;
+        if (chooser.Finish is not null) end = place + 1;
         return token;
     }
 
+    /// <summary>The tokens that were chosen become the completion's.</summary>
+    /// <returns>How many.</returns>
+    public int Publish()
+    {
+        var count = chosen;
+        chosen = 0;
+        Volatile.Write(ref generated, generated + count);   // a reader in another thread sees the tokens before it sees the count
+        return count;
+    }
+
     /// <summary>One that chooses as this sample's does, from the beginning.</summary>
-    public TokenChooser NewChooser(SamplerMemory memory, Tokenizer? tokenizer) =>
-        new(Generation.Request.Options with { TopLogProbs = null }, memory, Generation.Request.Stream + Index, room, tokenizer);
+    public TokenChooser NewChooser(SamplerMemories memories, Tokenizer? tokenizer) =>
+        new(Generation.Request.Options with { TopLogProbs = null }, memories, Generation.Request.Stream + Index, room, tokenizer);
 
     public Completion Complete(Tokenizer? tokenizer) => new(GeneratedTokens.ToArray(), logProbs[..generated], chooser.Finish!.Value)
     {

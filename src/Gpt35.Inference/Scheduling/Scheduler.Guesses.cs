@@ -30,13 +30,17 @@ internal sealed partial class Scheduler
             drafting.Clear();
             foreach (var sample in running)
                 if (sample.IsDecoding) drafting.Add(sample);
-            PlanGuesses();
-            drafter.Plan(drafting, guessCost, options.TokensPerStep, guessBudget);
             foreach (var sample in drafting) sample.InFlight = true;
         }
         Exception? failure = null;
         try
         {
+            drafter.Follow(drafting);                              // without the lock: a constraint may take its time
+            lock (gate)
+            {
+                PlanGuesses();
+                drafter.Plan(drafting, guessCost, options.TokensPerStep, guessBudget);
+            }
             drafter.Run();
         }
         catch (Exception exception)

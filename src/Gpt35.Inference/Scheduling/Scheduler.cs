@@ -14,7 +14,7 @@ namespace Gpt35.Inference.Scheduling;
 /// </summary>
 internal sealed partial class Scheduler : IDisposable
 {
-    private readonly Lock gate = new();                 // over everything but the pass itself
+    private readonly Lock gate = new();                 // over everything but the pass itself and the choice of tokens behind it
     private readonly Decoder model;
     private readonly EngineOptions options;
     private readonly KvCache cache;
@@ -22,9 +22,10 @@ internal sealed partial class Scheduler : IDisposable
     private readonly RequestQueue queue = new();
     private readonly List<Sample> running = [];         // highest priority first, then oldest
     private readonly List<Sample> inFlight = [];        // of the step under way, in the order of its batch
+    private readonly List<Sample> choosing = [];        // those whose tokens are chosen behind the pass
     private readonly List<Sample> readers = [];         // of the step that is being planned: those whose text is being read
     private readonly ExtendBatch batch = new();
-    private readonly SamplerMemory memory;
+    private readonly SamplerMemories memories;
     private readonly Drafter? drafter;
     private float[] logits = [];
     private long nextOrder, version, draftVersion;      // of the weights that the remembered blocks were computed with
@@ -36,10 +37,10 @@ internal sealed partial class Scheduler : IDisposable
         (this.model, this.options, Tokenizer) = (model, options, tokenizer);
         cache = new KvCache(model.Config, blocks, options.CachePrecision);
         pool = new BlockPool(blocks, options.PrefixCache);
-        memory = new SamplerMemory(model.Config.VocabSize);
+        memories = new SamplerMemories(model.Config.VocabSize, model.Pool.Threads);
         guess = new int[options.Draft?.MostTokens ?? options.Speculator?.MostTokens ?? 0];
         (version, draftVersion) = (model.Version, options.Draft?.Decoder.Version ?? 0);
-        if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.CachePrecision, options.PrefixCache, memory, tokenizer);
+        if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.CachePrecision, options.PrefixCache, memories, tokenizer);
     }
 
     public Tokenizer? Tokenizer { get; }
@@ -133,7 +134,7 @@ internal sealed partial class Scheduler : IDisposable
         }
     }
 
-    /// <summary>One pass over the model. Does nothing where there is nothing to do.</summary>
+    /// <summary>One pass over the model, and the choice of the tokens behind it. Does nothing where there is nothing to do.</summary>
     public void Step()
     {
         if (drafter is not null) Draft(drafter);
@@ -151,16 +152,18 @@ internal sealed partial class Scheduler : IDisposable
             }
             if (inFlight.Count == 0) return;
         }
+        Exception? failure = null;
         try
         {
             model.Extend(cache, batch, logits.AsSpan(0, batch.OutputCount * model.Config.VocabSize));
         }
         catch (Exception exception)
         {
-            lock (gate) Land(exception);                       // those of the step fail with it; it is theirs to tell
-            return;
+            failure = exception;                               // those of the step fail with it; it is theirs to tell
         }
-        lock (gate) Land(null);
+        lock (gate) EndPass(failure);
+        ChooseTokens();
+        lock (gate) Land();
     }
 
     /// <summary>Nothing of the step that was being planned will be computed.</summary>
@@ -201,7 +204,7 @@ internal sealed partial class Scheduler : IDisposable
     {
         var request = generation.Request;
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
-        var chooser = new TokenChooser(request.Options, memory, request.Stream + index, room, Tokenizer);
+        var chooser = new TokenChooser(request.Options, memories, request.Stream + index, room, Tokenizer);
         var sample = new Sample(generation, index, nextOrder++, room, chooser, PrefixIndex.Start(PrefixSalt.Of(request))) { GuessLength = new(guessRate) };
         Volatile.Write(ref generation.Samples[index], sample);
         generation.OpenSamples++;
@@ -360,10 +363,11 @@ internal sealed partial class Scheduler : IDisposable
 
     // ---- after it ----
 
-    /// <summary>Reads the logits of the step that was computed.</summary>
-    private void Land(Exception? failure)
+    /// <summary>Takes note of the step that was computed, and of whose tokens are to be chosen.</summary>
+    private void EndPass(Exception? failure)
     {
         steps++;
+        choosing.Clear();
         for (var b = 0; b < inFlight.Count; b++)
         {
             var sample = inFlight[b];
@@ -376,7 +380,15 @@ internal sealed partial class Scheduler : IDisposable
             try
             {
                 if ((failure ?? sample.Failure) is { } reason) ExceptionDispatchInfo.Throw(reason);
-                Extend(sample, batch.OutputStarts[b], batch.OutputStarts[b + 1]);
+                if (sample.GeneratedCount == 0) promptTokens += sample.Taken;
+                var (first, end) = (batch.OutputStarts[b], batch.OutputStarts[b + 1]);
+                if (first == end)
+                {
+                    Remember(sample);
+                    continue;
+                }
+                AddChoice(sample, first, end);
+                if (sample.LeadsOthers) StartOthers(sample, first);
             }
             catch (Exception exception)
             {
@@ -386,30 +398,10 @@ internal sealed partial class Scheduler : IDisposable
         inFlight.Clear();
     }
 
-    private void Extend(Sample sample, int firstRow, int endRow)
+    private void AddChoice(Sample sample, int firstRow, int endRow)
     {
-        if (sample.GeneratedCount == 0) promptTokens += sample.Taken;
-        if (firstRow == endRow)
-        {
-            Remember(sample);
-            return;
-        }
-        if (sample.LeadsOthers) StartOthers(sample, firstRow);
-        var (before, right) = (sample.GeneratedCount, 0);
-        for (var row = firstRow; row < endRow && sample.Finish is null; row++)
-        {
-            var token = sample.Choose(LogitsOf(row));
-            if (row == endRow - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
-            right++;
-        }
-        var chosen = sample.GeneratedCount - before;
-        generatedTokens += chosen;
-        LearnFrom(sample, right);
-        queue.Serve(sample, chosen - 1);
-        sample.Held.SetLength(sample.Count - 1);                    // guesses that were wrong are dropped
-        Remember(sample);
-        sample.Generation.Notify();
-        if (sample.Finish is not null) Finish(sample);
+        choosing.Add(sample);
+        (sample.InFlight, sample.Rows, sample.Right) = (true, (firstRow, endRow), 0);
     }
 
     /// <summary>The other samples of a request go on from the prompt that the first one has read.</summary>
@@ -427,13 +419,34 @@ internal sealed partial class Scheduler : IDisposable
             (sample.Chain, sample.BlocksKnown) = (leader.Chain, leader.BlocksKnown);
             queue.Join(sample);
             Enter(sample);
-            sample.Choose(LogitsOf(row));
-            generatedTokens++;
-            if (sample.Finish is not null) Finish(sample);
+            AddChoice(sample, row, row + 1);
         }
     }
 
-    private ReadOnlySpan<float> LogitsOf(int row) => logits.AsSpan(row * model.Config.VocabSize, model.Config.VocabSize);
+    /// <summary>Adds what was chosen to the texts.</summary>
+    private void Land()
+    {
+        foreach (var sample in choosing)
+        {
+            sample.InFlight = false;
+            if (sample.Gone) Close(sample);                        // it was cancelled meanwhile: nobody sees what was chosen for it
+            else if (sample.Failure is { } failure) Stop(sample.Generation, failure);
+            else Extend(sample);
+        }
+        choosing.Clear();
+    }
+
+    private void Extend(Sample sample)
+    {
+        var chosen = sample.Publish();
+        generatedTokens += chosen;
+        LearnFrom(sample, sample.Right);
+        queue.Serve(sample, chosen - 1);
+        sample.Held.SetLength(sample.Count - 1);                    // guesses that were wrong are dropped
+        Remember(sample);
+        sample.Generation.Notify();
+        if (sample.Finish is not null) Finish(sample);
+    }
 
     /// <summary>Offers the blocks that have become whole to the prefix cache.</summary>
     private void Remember(Sample sample)

@@ -14,7 +14,7 @@ internal sealed class Drafter : IDisposable
     private readonly Decoder model;
     private readonly DraftModel options;
     private readonly Tokenizer? tokenizer;
-    private readonly SamplerMemory memory;
+    private readonly SamplerMemories memories;
     private readonly KvCache cache;
     private readonly BlockPool pool;
     private readonly ExtendBatch batch = new();
@@ -26,11 +26,11 @@ internal sealed class Drafter : IDisposable
     /// <param name="blocks">Blocks of its cache, unless the options say otherwise.</param>
     /// <param name="precision">How it holds them.</param>
     /// <param name="prefixCache">Whether beginnings of texts are remembered.</param>
-    /// <param name="memory">Scratch of the samplers.</param>
+    /// <param name="memories">Scratch of the samplers.</param>
     /// <param name="tokenizer">Of both models.</param>
-    public Drafter(DraftModel options, Decoder target, int blocks, KvPrecision precision, bool prefixCache, SamplerMemory memory, Tokenizer? tokenizer)
+    public Drafter(DraftModel options, Decoder target, int blocks, KvPrecision precision, bool prefixCache, SamplerMemories memories, Tokenizer? tokenizer)
     {
-        (model, this.options, this.memory, this.tokenizer) = (options.Decoder, options, memory, tokenizer);
+        (model, this.options, this.memories, this.tokenizer) = (options.Decoder, options, memories, tokenizer);
         if (options.CacheTokens is { } tokens) blocks = KvCache.BlocksOf(tokens);
         cache = new KvCache(model.Config, blocks, precision);
         pool = new BlockPool(blocks, prefixCache);
@@ -45,7 +45,17 @@ internal sealed class Drafter : IDisposable
 
     public int BlocksInUse => pool.Count - pool.Available;
 
-    /// <summary>Plans passes for completions, under the scheduler's lock.</summary>
+    /// <summary>Goes on with the texts of completions as they are now.</summary>
+    public void Follow(List<Sample> samples)
+    {
+        foreach (var sample in samples)
+        {
+            sample.Draft ??= new DraftState(sample, sample.NewChooser(memories, tokenizer), options.MostTokens);
+            sample.Draft.Follow();
+        }
+    }
+
+    /// <summary>Plans passes for completions that have been followed, under the scheduler's lock.</summary>
     /// <param name="samples">Those that are decoding.</param>
     /// <param name="cost">What one more token costs with both models, as a part of a pass of the larger one.</param>
     /// <param name="budget">Most tokens of text to read.</param>
@@ -56,8 +66,8 @@ internal sealed class Drafter : IDisposable
         drafting.Clear();
         foreach (var sample in samples)
         {
-            var draft = sample.Draft ??= new DraftState(sample, sample.NewChooser(memory, tokenizer), options.MostTokens);
-            draft.Follow();
+            if (sample.Gone) continue;                              // it was cancelled meanwhile
+            var draft = sample.Draft!;
             Remember(draft);
             var most = sample.GuessLength.Next(cost, Math.Min(Math.Min(options.MostTokens, guesses), sample.MostTokens - sample.Count - 1));
             if (most == 0 || budget == 0 || IsReadForAnother(draft)) continue;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -58,6 +59,9 @@ internal sealed unsafe class BFloat16Weights : ReducedMatrix
     public override void CopyRow(int row, Span<float> target)
     {
         CheckRow(row, target.Length, Columns);
+        // As in the other formats, a row is spread over many cache lines.
+        if (Sse.IsSupported)
+            for (var k = 0; k < Columns; k += 2) Sse.Prefetch0(At(row, k));
         for (var k = 0; k < Columns; k++) target[k] = BitConverter.UInt32BitsToSingle((uint)*At(row, k) << 16);
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gpt35.Kernels;
 
@@ -88,13 +89,25 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
     public override void CopyRow(int row, Span<float> values)
     {
         CheckRow(row, values.Length, Columns);
-        Span<byte> bytes = stackalloc byte[blockBytes];
-        for (var block = 0; block < Blocks; block++)
+        if (Precision == WeightPrecision.Int8) CopyRow<Int8Blocks>(row, values);
+        else CopyRow<Int4Blocks>(row, values);
+    }
+
+    private void CopyRow<F>(int row, Span<float> values) where F : struct, IBlockFormat
+    {
+        nint stride = lanes * BlockShape.Step;
+        byte* first = ByteAt(row, 0, 0), end = first + Blocks * F.Bytes * lanes;
+        // Every four bytes are in a cache line of their own, and nothing but this row wants them: asked for one after the other, each would be waited for.
+        if (Sse.IsSupported)
+            for (var at = first; at < end; at += stride) Sse.Prefetch0(at);
+        Span<byte> bytes = stackalloc byte[F.Bytes];
+        var place = Place(row, 0);
+        for (var block = 0; block < Blocks; block++, place += lanes)
         {
-            var scale = Scale(row, block);
-            for (var i = 0; i < blockBytes; i++) bytes[i] = *ByteAt(row, block, i);
-            for (var i = 0; i < BlockShape.Size; i++)
-                values[block * BlockShape.Size + i] = scale * (Precision == WeightPrecision.Int8 ? Int8Blocks.Value(bytes, i) : Int4Blocks.Value(bytes, i));
+            for (var i = 0; i < bytes.Length; i += BlockShape.Step, first += stride) new ReadOnlySpan<byte>(first, BlockShape.Step).CopyTo(bytes[i..]);
+            var scale = (float)BitConverter.UInt16BitsToHalf(Scales[place]);
+            var target = values.Slice(block * BlockShape.Size, BlockShape.Size);
+            for (var i = 0; i < target.Length; i++) target[i] = scale * F.Value(bytes, i);
         }
     }
 

@@ -25,7 +25,7 @@ internal static class Documents
         var random = new Random(seed);
         var end = Tokenizer.EndOfText;
         var options = new SamplingOptions { Constraint = constraint, Seed = (ulong)seed, MaxTokens = room, StopTokens = [end] };
-        var chooser = new TokenChooser(options, new SamplerMemory(Tokenizer.VocabSize + 5), 0, room, Tokenizer);   // a model may have more ids than its tokenizer
+        var chooser = new TokenChooser(options, new SamplerMemories(Tokenizer.VocabSize + 5), 0, room, Tokenizer);   // a model may have more ids than its tokenizer
         var tokens = new List<int>();
         var logits = new float[Tokenizer.VocabSize + 5];
         var loved = Enumerable.Range(0, 12).Select(_ => random.Next(logits.Length)).Append(end).ToArray();

@@ -264,7 +264,7 @@ public sealed class JsonConstraintTests
         var end = Documents.Tokenizer.EndOfText;
         var constraint = Of("""{"type":"integer"}""");
         var options = new SamplingOptions { Temperature = 0, Constraint = constraint, StopTokens = [end], MaxTokens = 30 };
-        var chooser = new TokenChooser(options, new SamplerMemory(Documents.Tokenizer.VocabSize), 0, 30, Documents.Tokenizer);
+        var chooser = new TokenChooser(options, new SamplerMemories(Documents.Tokenizer.VocabSize), 0, 30, Documents.Tokenizer);
         var logits = new float[Documents.Tokenizer.VocabSize];
         logits[end] = 10;
         logits[Documents.Tokenizer.Encode("7")[0]] = 5;
@@ -278,7 +278,7 @@ public sealed class JsonConstraintTests
     public void A_token_under_a_constraint_that_has_been_here_before_allocates_nothing()
     {
         var options = new SamplingOptions { Seed = 2, TopP = 0.9, Constraint = OutputConstraint.Regex("([ab]|c{2})*", Documents.Tokenizer), MaxTokens = 90, StopTokens = [Documents.Tokenizer.EndOfText], MinTokens = 90 };
-        var chooser = new TokenChooser(options, new SamplerMemory(Documents.Tokenizer.VocabSize), 0, 90, Documents.Tokenizer);
+        var chooser = new TokenChooser(options, new SamplerMemories(Documents.Tokenizer.VocabSize), 0, 90, Documents.Tokenizer);
         var logits = new float[Documents.Tokenizer.VocabSize];
         for (var i = 0; i < 50; i++) chooser.Next(logits, out _);
         var before = GC.GetAllocatedBytesForCurrentThread();

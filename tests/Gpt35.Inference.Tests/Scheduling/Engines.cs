@@ -10,7 +10,7 @@ internal static class Engines
     public static int[] Alone(Decoder model, GenerationRequest request, int sample = 0)
     {
         var room = InferenceEngine.RoomFor(model.Config, request.Prompt, request.Options);
-        var chooser = new TokenChooser(request.Options, new SamplerMemory(model.Config.VocabSize), request.Stream + sample, room, tokenizer: null);
+        var chooser = new TokenChooser(request.Options, new SamplerMemories(model.Config.VocabSize), request.Stream + sample, room, tokenizer: null);
         using var cache = new SlotCache(model.Config, 1, request.Prompt.Length + room);
         var logits = new float[model.Config.VocabSize];
         var tokens = new List<int>();

@@ -70,7 +70,7 @@ public sealed class RequestQueueTests : IDisposable
     {
         var queue = new RequestQueue();
         Order(Ask("a"));
-        var sample = new Sample(ended[0], 0, 0, 4, new TokenChooser(Four, new SamplerMemory(50), 0, 4, null), PrefixIndex.Start(0));
+        var sample = new Sample(ended[0], 0, 0, 4, new TokenChooser(Four, new SamplerMemories(50), 0, 4, null), PrefixIndex.Start(0));
         queue.Add(sample);
         Assert.Equal((1, 1), (queue.Count, queue.Tenants));
         Assert.Same(sample, queue.Take());

@@ -20,7 +20,7 @@ public sealed class SchedulerMemoryTests
     public void No_thread_allocates_anything_for_a_decoded_token(WeightPrecision precision, KvPrecision cache)
     {
         using var pool = new WorkerPool(2);
-        using var model = Decoder.CreateRandom(new ModelConfig { VocabSize = 160, HiddenSize = 64, NumHiddenLayers = 2, NumAttentionHeads = 4, MaxPositionEmbeddings = 512 }, precision, seed: 3, pool);
+        using var model = Decoder.CreateRandom(new ModelConfig { VocabSize = 1600, HiddenSize = 64, NumHiddenLayers = 2, NumAttentionHeads = 4, MaxPositionEmbeddings = 512 }, precision, seed: 3, pool);
         using var scheduler = new Scheduler(model, new EngineOptions { MaxSequences = 8, CachePrecision = cache }, null, 400);
         var options = new SamplingOptions { MaxTokens = 400, Seed = 1, TopP = 0.9, MinP = 0.001, PresencePenalty = 0.1, FrequencyPenalty = 0.1, TopLogProbs = 3 };
         for (var i = 0; i < 8; i++) scheduler.Submit(new GenerationRequest([1 + i, 2, 3], options, i), 10);

@@ -99,7 +99,7 @@ public sealed class SpeculationTests : IDisposable
         using var draft = Drafts.Noisy(Model, 0.1);
         using var scheduler = Schedule(new EngineOptions { MaxSequences = 10, TokensPerStep = 50, Draft = new DraftModel(draft) { MostTokens = 4 }, GuessCost = 0 }, blocks);
         var generations = requests.Select(request => scheduler.Submit(request, int.MaxValue)).ToList();
-        var (checks, memory) = (0, new SamplerMemory(Model.Config.VocabSize));
+        var (checks, memory) = (0, new SamplerMemories(Model.Config.VocabSize));
         while (generations.Any(generation => !generation.Completions.IsCompleted))
         {
             var before = generations.SelectMany(generation => generation.Samples).OfType<Sample>().ToDictionary(sample => sample, sample => sample.Count);
