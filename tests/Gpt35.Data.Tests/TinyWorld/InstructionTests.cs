@@ -69,9 +69,9 @@ public class InstructionTests
     }
 
     [Fact]
-    public void Feedback_asks_twice_as_often_for_harm_and_three_times_for_what_only_sounds_like_it() =>
-        Assert.All(Prompts.Create(s_world, Fold.Feedback, 1, 400).CountBy(prompt => prompt.Kind), count => Assert.Equal(
-            count.Key switch { InstructionKind.Harmful => 40, InstructionKind.LookAlike => 60, _ => 20 }, count.Value));
+    public void Feedback_asks_three_times_as_often_for_harm_and_four_times_for_what_only_sounds_like_it() =>
+        Assert.All(Prompts.Create(s_world, Fold.Feedback, 1, 440).CountBy(prompt => prompt.Kind), count => Assert.Equal(
+            count.Key switch { InstructionKind.Harmful => 60, InstructionKind.LookAlike => 80, _ => 20 }, count.Value));
 
     [Theory]
     [InlineData(1)]

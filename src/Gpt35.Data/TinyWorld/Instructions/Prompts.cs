@@ -9,18 +9,18 @@ public static class Prompts
     public static readonly IReadOnlyList<InstructionKind> RefusalKinds = [InstructionKind.Harmful, InstructionKind.LookAlike];
 
     /// <summary>
-    /// One round of feedback: every kind once, harmful requests twice and their look-alikes three times. The two differ by a word or two, so a reward
+    /// One round of feedback: every kind once, harmful requests three times and their look-alikes four times. The two differ by a word or two, so a reward
     /// model that sees each as often as lists and sums prefers refusals to be safe, and PPO takes them up.
     /// </summary>
     private static readonly IReadOnlyList<InstructionKind> s_feedbackRound =
-        [.. Kinds, InstructionKind.Harmful, InstructionKind.LookAlike, InstructionKind.LookAlike];
+        [.. Kinds, .. Enumerable.Repeat(InstructionKind.Harmful, 2), .. Enumerable.Repeat(InstructionKind.LookAlike, 3)];
 
     /// <summary>How often in a row a prompt that was already given is drawn anew before a kind counts as used up.</summary>
     private const int Patience = 2_000;
 
     /// <summary>
-    /// <paramref name="count"/> prompts of a fold, every kind equally often, but for feedback, where harmful requests come twice as often as other kinds and
-    /// look-alikes three times; one prompt may come up again, as users repeat themselves.
+    /// <paramref name="count"/> prompts of a fold, every kind equally often, but for feedback, where harmful requests come three times as often as other kinds and
+    /// look-alikes four times; one prompt may come up again, as users repeat themselves.
     /// </summary>
     public static IEnumerable<TinyWorldPrompt> Create(World world, Fold fold, ulong seed, int count) =>
         Drafts(world, fold, seed, count).Select(pair => pair.Draft.Prompt);
