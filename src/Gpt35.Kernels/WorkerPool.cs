@@ -211,21 +211,19 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>Fetches what the thread's first parts will read, until there is work. What it finds may be half written; a fetch of any address is harmless.</summary>
+    /// <summary>Fetches the beginning of what the thread will read, until there is work. What it finds may be half written; a fetch of any address is harmless.</summary>
     private void Fetch(int thread, int last)
     {
         if (!Sse.IsSupported) return;
-        var (data, bytesOfPart, count, bytes) = ahead;
-        long first = FirstPart(thread, count), length = Math.Min(bytes, (FirstPart(thread + 1, count) - first) * bytesOfPart);
-        var at = (byte*)data + first * bytesOfPart;
-        for (var end = at + length; at < end && Volatile.Read(ref number) == last;)
+        var (data, bytesOfShare, bytes) = ahead;
+        var at = (byte*)data + thread * bytesOfShare;
+        for (var end = at + Math.Min(bytes, bytesOfShare); at < end && Volatile.Read(ref number) == last;)
             for (var i = 0; i < LinesAtOnce; i++, at += CacheLine) Sse.Prefetch1(at);
     }
 }
 
-/// <summary>What a job will read, part after part.</summary>
-/// <param name="Data">Where the first part's begins; readable until the job is done.</param>
-/// <param name="BytesOfPart">Bytes of each part.</param>
-/// <param name="Parts">Parts of the job.</param>
+/// <summary>What a job will read, one thread's share behind the other's.</summary>
+/// <param name="Data">Where the first share begins.</param>
+/// <param name="BytesOfShare">Bytes of each.</param>
 /// <param name="Bytes">Most bytes that a thread fetches.</param>
-internal readonly record struct ReadAhead(nint Data, long BytesOfPart, int Parts, long Bytes);
+internal readonly record struct ReadAhead(nint Data, long BytesOfShare, long Bytes);

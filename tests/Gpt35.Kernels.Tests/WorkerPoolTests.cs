@@ -64,7 +64,7 @@ public sealed class WorkerPoolTests
         using var memory = new NativeBuffer<byte>(1 << 16);
         for (var round = 0; round < 200; round++)
         {
-            pool.Foresee(new ReadAhead(round % 3 == 0 ? 0 : (nint)memory.Pointer, 4096 * (round % 5), round % 7, 1 << round % 20));
+            pool.Foresee(new ReadAhead(round % 3 == 0 ? 0 : (nint)memory.Pointer, 4096 * (round % 5), 1 << round % 20));
             var runs = new int[1 + round % 11];
             pool.Run(runs.Length, new Count(runs));
             Assert.DoesNotContain(runs, count => count != 1);

@@ -42,8 +42,8 @@ internal sealed unsafe class BlockWeights : ReducedMatrix
     public override void Foresee(WorkerPool pool, int inputs)
     {
         if (IsSmall(inputs)) return;
-        int groups = Simd.Pieces(Rows, lanes), groupsEach = GroupsEach(groups, pool.Threads, inputs);
-        pool.Foresee(new ReadAhead((nint)Quants, (long)groupsEach * Blocks * lanes * blockBytes, Simd.Pieces(groups, groupsEach), FetchedBytes));
+        var share = Cut(Simd.Pieces(Rows, lanes), pool.Threads, 1).Largest;
+        pool.Foresee(new ReadAhead((nint)Quants, (long)share * Blocks * lanes * blockBytes, FetchedBytes));
     }
 
     private void Multiply<F>(WorkerPool pool, float* x, int inputs, float* bias, float* y) where F : struct, IBlockFormat

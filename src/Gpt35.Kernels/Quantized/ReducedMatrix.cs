@@ -8,10 +8,8 @@ public abstract unsafe class ReducedMatrix : IDisposable
 {
     /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
     private const long WorkOfOneThread = 100_000;
-    /// <summary>Groups of rows that a part has at least, unless there are fewer.</summary>
-    private const int GroupsTogether = 4;
-    /// <summary>Of a job of few inputs, which the weights' way from memory bounds, and of one of many.</summary>
-    private const int PartsPerThread = 4, PartsOfMany = 16, ManyInputs = 16;
+    /// <summary>Bytes of weights that are not worth a part of their own: two microseconds of memory.</summary>
+    private const int BytesOfPart = 64 << 10;
 
     private protected ReducedMatrix(WeightPrecision precision, DotTier tier, int rows, int columns)
     {
@@ -72,9 +70,11 @@ public abstract unsafe class ReducedMatrix : IDisposable
 
     internal bool IsSmall(int inputs) => (long)Rows * Columns * inputs <= WorkOfOneThread;
 
-    /// <summary>Groups of rows that make a part of a job: a few parts for each thread, so that one that was held up does not keep the others waiting long.</summary>
-    internal static int GroupsEach(int groups, int threads, int inputs) =>
-        Simd.Pieces(Simd.Pieces(groups, (inputs < ManyInputs ? PartsPerThread : PartsOfMany) * threads), GroupsTogether) * GroupsTogether;
+    /// <summary>How groups of rows are cut for the threads.</summary>
+    /// <param name="groups">Groups.</param>
+    /// <param name="threads">Threads.</param>
+    /// <param name="together">Groups that a kernel takes at a time.</param>
+    internal Shares Cut(int groups, int threads, int together) => new(groups, threads, together, (int)Math.Max(1, BytesOfPart * (long)groups / Bytes));
 
     private protected void CheckRow(int row, int length, int expected)
     {

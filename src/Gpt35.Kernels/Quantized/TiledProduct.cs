@@ -54,8 +54,8 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
         if (alone || inputs == 1) pack.RunAll();
         else pool.Run(tiles.Count, pack);
         var groups = Simd.Pieces(weights.Rows, W.Count);
-        var groupsEach = alone ? groups : ReducedMatrix.GroupsEach(groups, pool.Threads, inputs);
-        pool.Run(Simd.Pieces(groups, groupsEach), new MultiplyJob(kernel, weights.Rows, packed, tiles, groupsEach, bias, y));
+        var shares = alone ? Shares.Whole(groups) : weights.Cut(groups, pool.Threads, kernel.Together);
+        pool.Run(shares.Parts, new MultiplyJob(kernel, weights.Rows, packed, tiles, shares, bias, y));
     }
 
     private readonly struct PackJob(K kernel, float* x, int columns, InputTiles tiles, byte* packed) : IParallelJob
@@ -74,12 +74,11 @@ internal static unsafe class TiledProduct<W, V, K> where W : struct, ILanes<V> w
         }
     }
 
-    private readonly struct MultiplyJob(K kernel, int rows, byte* packed, InputTiles tiles, int groupsEach, float* bias, float* y) : IParallelJob
+    private readonly struct MultiplyJob(K kernel, int rows, byte* packed, InputTiles tiles, Shares shares, float* bias, float* y) : IParallelJob
     {
         public void Run(int part)
         {
-            var first = part * groupsEach;
-            var end = Math.Min(first + groupsEach, Simd.Pieces(rows, W.Count));
+            var (first, end) = shares.Part(part);
             if (tiles.Inputs == 1) first = MultiplyInPlace(first, Math.Min(end, rows / W.Count));
             var tileBytes = (nint)kernel.TileBytes(InputTiles.Widest);
             var sums = stackalloc V[MostTogether * InputTiles.Widest];
