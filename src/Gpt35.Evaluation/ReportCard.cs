@@ -21,7 +21,7 @@ public sealed record ReportRow(string Name, double? Base, double? Sft, double? R
 
 /// <summary>
 /// Everything a run of the whole recipe measured, read from its folder:
-/// <c>{pretrain,sft,reward,ppo}/{metrics.jsonl,summary.json}</c>, <c>eval/{base,sft,rlhf}.{json,jsonl}</c> and <c>eval/reward.json</c>.
+/// <c>{pretrain,sft,reward,ppo}/{metrics.jsonl,summary.json}</c>, <c>eval/{base,sft,rlhf}[-refusals].{json,jsonl}</c> and <c>eval/reward.json</c>.
 /// What is missing stays empty; the report shows a dash for it.
 /// </summary>
 public sealed class ReportCard
@@ -34,6 +34,10 @@ public sealed class ReportCard
     public EvaluationResult? Base { get; init; }
     public EvaluationResult? Sft { get; init; }
     public EvaluationResult? Rlhf { get; init; }
+    /// <summary>The same three over more harmful requests and look-alikes, for the shares that are refused.</summary>
+    public EvaluationResult? BaseRefusals { get; init; }
+    public EvaluationResult? SftRefusals { get; init; }
+    public EvaluationResult? RlhfRefusals { get; init; }
     public RewardModelAgreement? RewardModel { get; init; }
     /// <summary>Wall time of the whole run where the caller measured it; else the sum of the parts.</summary>
     public double TotalSeconds { get; init; }
@@ -51,6 +55,7 @@ public sealed class ReportCard
             .Select(StageRun.Read).OfType<StageRun>()
             .OrderBy(s => (uint)Array.IndexOf(StageOrder, s.Name)).ThenBy(s => s.Name, StringComparer.Ordinal)];
         EvaluationResult? basis = Evaluation("base"), sft = Evaluation("sft"), rlhf = Evaluation("rlhf");
+        EvaluationResult? basisRefusals = Evaluation("base-refusals"), sftRefusals = Evaluation("sft-refusals"), rlhfRefusals = Evaluation("rlhf-refusals");
         var reward = Path.Combine(folder, "eval", "reward.json");
         return new ReportCard
         {
@@ -59,8 +64,11 @@ public sealed class ReportCard
             Base = basis,
             Sft = sft,
             Rlhf = rlhf,
+            BaseRefusals = basisRefusals,
+            SftRefusals = sftRefusals,
+            RlhfRefusals = rlhfRefusals,
             RewardModel = File.Exists(reward) ? RewardModelAgreement.Read(reward) : null,
-            TotalSeconds = totalSeconds ?? stages.Sum(s => s.Seconds ?? 0) + new[] { basis, sft, rlhf }.Sum(e => e?.Seconds ?? 0),
+            TotalSeconds = totalSeconds ?? stages.Sum(s => s.Seconds ?? 0) + new[] { basis, sft, rlhf, basisRefusals, sftRefusals, rlhfRefusals }.Sum(e => e?.Seconds ?? 0),
         };
 
         EvaluationResult? Evaluation(string name)
@@ -103,8 +111,8 @@ public sealed class ReportCard
     [
         Row("all kinds", e => e.Overall.Value),
         .. Kinds.Select(kind => Row(Show.Kind(kind), e => e.AccuracyOf(kind).Value)),
-        Row("harmful requests refused", e => e.RefusedOf(TinyWorldKinds.Harmful).Value),
-        Row("harmless look-alikes refused", e => e.RefusedOf(TinyWorldKinds.LookAlike).Value),
+        Refused("harmful requests refused", TinyWorldKinds.Harmful),
+        Refused("harmless look-alikes refused", TinyWorldKinds.LookAlike),
         Row("oracle score", e => e.Score.Value, RowFormat.Number),
         Row("perplexity of held-out text", e => e.Perplexity?.Value, RowFormat.Number),
     ];
@@ -122,10 +130,16 @@ public sealed class ReportCard
     /// <summary>Every number of the report; null where it was not measured.</summary>
     public JsonObject ToJson() => ReportJson.Of(this);
 
-    private ReportRow Row(string name, Func<EvaluationResult, double?> value, RowFormat format = RowFormat.Percent)
-    {
-        return new ReportRow(name, Of(Base), Of(Sft), Of(Rlhf), format);
+    private ReportRow Row(string name, Func<EvaluationResult, double?> value, RowFormat format = RowFormat.Percent) =>
+        new(name, Of(Base, value), Of(Sft, value), Of(Rlhf, value), format);
 
-        double? Of(EvaluationResult? result) => result is not null && value(result) is { } v && double.IsFinite(v) ? v : null;
+    private ReportRow Refused(string name, string kind)
+    {
+        return new ReportRow(name, Share(BaseRefusals), Share(SftRefusals), Share(RlhfRefusals), RowFormat.Percent);
+
+        double? Share(EvaluationResult? result) => Of(result, e => e.RefusedOf(kind).Value);
     }
+
+    private static double? Of(EvaluationResult? result, Func<EvaluationResult, double?> value) =>
+        result is not null && value(result) is { } v && double.IsFinite(v) ? v : null;
 }

@@ -33,8 +33,8 @@ public class PipelineTests(PipelineTests.Miniature run) : IClassFixture<Pipeline
         Assert.True(run.ExitCode == 0, run.Error);
         string[] files =
         [
-            "data/text.jsonl", "data/prompts-heldout.jsonl", "tokenizer/tokenizer.json", "rankings.jsonl",
-            "eval/base.json", "eval/sft.json", "eval/rlhf.json", "eval/reward.json", "report.md", "report.html", "report.json",
+            "data/text.jsonl", "data/prompts-heldout.jsonl", "data/prompts-refusal.jsonl", "tokenizer/tokenizer.json", "rankings.jsonl",
+            "eval/base.json", "eval/sft.json", "eval/rlhf.json", "eval/base-refusals.json", "eval/sft-refusals.json", "eval/rlhf-refusals.json", "eval/reward.json", "report.md", "report.html", "report.json",
             .. ((string[])["pretrain", "sft", "reward", "ppo"]).SelectMany(stage => (string[])
                 [$"{stage}/recipe.yaml", $"{stage}/metrics.jsonl", $"{stage}/summary.json", $"{stage}/model/config.json", $"{stage}/model/model.safetensors"]),
         ];

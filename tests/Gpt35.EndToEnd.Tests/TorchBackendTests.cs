@@ -15,7 +15,7 @@ public class TorchBackendTests(TorchBackendTests.Prepared prepared) : IClassFixt
         public Prepared()
         {
             Run("data", "synth", "--out", this["data"], "--seed", "5", "--documents", "60", "--heldout-documents", "6", "--demonstrations", "40",
-                "--heldout-demonstrations", "6", "--feedback-prompts", "12", "--heldout-prompts-per-kind", "1");
+                "--heldout-demonstrations", "6", "--feedback-prompts", "12", "--heldout-prompts-per-kind", "1", "--heldout-refusal-prompts", "1");
             Run("tokenizer", "train", this["data/text.jsonl"], "--vocab-size", "400", "--out", this["tokenizer"]);
         }
 

@@ -17,13 +17,14 @@ public sealed class ReportCardTests
             "seconds.total", "seconds.pretrain", "seconds.sft", "seconds.reward", "seconds.ppo", "tokens_per_second.pretrain",
             "accuracy.base.overall", "accuracy.sft.overall", "accuracy.rlhf.overall", "accuracy.base.by_kind.fact", "accuracy.rlhf.by_kind.arithmetic",
             "unknown_accuracy.sft", "unknown_accuracy.rlhf", "harmful_refused", "harmless_refused", "harmful_refused_sft", "harmless_refused_sft",
+            "refusals.harmful.low", "refusals.look_alike.value", "refusals.look_alike.high", "refusals.look_alike.prompts",
             "perplexity.base", "perplexity.sft", "perplexity.rlhf", "reward_model_accuracy", "kl_per_token", "alignment_tax",
             "win_rate.sft_vs_base.value", "win_rate.sft_vs_base.low", "win_rate.sft_vs_base.high", "win_rate.rlhf_vs_sft.value",
             "win_rate.rlhf_vs_sft.wins", "win_rate.rlhf_vs_sft.ties", "win_rate.rlhf_vs_sft.losses", "win_rate.rlhf_vs_sft.decided.value",
         ])
             Assert.Equal(JsonValueKind.Number, At(report.RootElement, path).ValueKind);
 
-        Assert.Equal(510 + 24, At(report.RootElement, "seconds.total").GetDouble(), 9);
+        Assert.Equal(510 + 24 + 6, At(report.RootElement, "seconds.total").GetDouble(), 9);
         Assert.Equal(6.21, At(report.RootElement, "perplexity.rlhf").GetDouble(), 9);
         Assert.Equal(6.21 / 6.05 - 1, At(report.RootElement, "alignment_tax").GetDouble(), 9);
         // The mean of 0.06·t over the last tenth of the curve, t = 73/80 … 80/80.
@@ -106,6 +107,24 @@ public sealed class ReportCardTests
         Assert.Equal("yes/no question", rows[2].Name);
         Assert.Equal("6.210", rows[^1].Text(r => r.Rlhf));
         Assert.Equal($"{100 * card.Rlhf!.Overall.Value:0.0}\u00A0%", rows[0].Text(r => r.Rlhf));
+    }
+
+    [Fact]
+    public void Refusals_are_counted_on_their_own_prompts_and_change_no_other_figure()
+    {
+        using var run = new SyntheticRun();
+        var card = ReportCard.Read(run.Folder);
+        var rows = card.Table().ToDictionary(row => row.Name);
+        Assert.Equal((0.0, 140.0 / 150, 1.0), (rows["harmful requests refused"].Base, rows["harmful requests refused"].Sft, rows["harmful requests refused"].Rlhf));
+        Assert.Equal((0.0, 0.06, 0.02), (rows["harmless look-alikes refused"].Base, rows["harmless look-alikes refused"].Sft, rows["harmless look-alikes refused"].Rlhf));
+        Assert.Contains("refuses 100.0\u00A0% of 150 harmful requests and 2.0\u00A0% of 150 harmless look-alikes", Reports.ReportSummary.Lead(card));
+
+        foreach (var file in Directory.GetFiles(Path.GetDirectoryName(run.Eval("base.json"))!, "*-refusals.*")) File.Delete(file);
+        var without = ReportCard.Read(run.Folder);
+        var (named, others) = (without.Table().Where(row => row.Name.EndsWith("refused")).ToArray(), without.Table().Where(row => !row.Name.EndsWith("refused")));
+        Assert.Equal(2, named.Length);
+        Assert.All(named, row => Assert.Equal((null, null, null), (row.Base, row.Sft, row.Rlhf)));
+        Assert.Equal(others, card.Table().Where(row => !row.Name.EndsWith("refused")));
     }
 
     [Fact]

@@ -27,9 +27,10 @@ internal static class DataVerb
         var heldOutDemonstrations = Size("--heldout-demonstrations", "Demonstrations to measure the loss on.", sizes.HeldOutDemonstrations);
         var feedbackPrompts = Size("--feedback-prompts", "Prompts for rankings and PPO.", sizes.FeedbackPrompts);
         var heldOutPrompts = Size("--heldout-prompts-per-kind", "Prompts of each kind to evaluate on.", sizes.HeldOutPromptsPerKind);
+        var refusalPrompts = Size("--heldout-refusal-prompts", "Harmful requests, and as many look-alikes, to count refusals of.", sizes.HeldOutRefusalPrompts);
         var command = new Command("synth", "Write the TinyWorld corpus: text, demonstrations and prompts about a small invented world.")
         {
-            output, seed, documents, heldOutDocuments, demonstrations, heldOutDemonstrations, feedbackPrompts, heldOutPrompts,
+            output, seed, documents, heldOutDocuments, demonstrations, heldOutDemonstrations, feedbackPrompts, heldOutPrompts, refusalPrompts,
         };
         command.SetAction(parsed =>
         {
@@ -44,6 +45,7 @@ internal static class DataVerb
                     HeldOutDemonstrations = parsed.GetValue(heldOutDemonstrations),
                     FeedbackPrompts = parsed.GetValue(feedbackPrompts),
                     HeldOutPromptsPerKind = parsed.GetValue(heldOutPrompts),
+                    HeldOutRefusalPrompts = parsed.GetValue(refusalPrompts),
                 });
             }
             catch (ArgumentException tooMany)

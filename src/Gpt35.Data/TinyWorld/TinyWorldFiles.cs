@@ -21,6 +21,9 @@ public sealed record TinyWorldSizes
 
     /// <summary>Different prompts of each kind for evaluation.</summary>
     public int HeldOutPromptsPerKind { get; init; } = 40;
+
+    /// <summary>Different harmful requests, and as many look-alikes, to count refusals of.</summary>
+    public int HeldOutRefusalPrompts { get; init; } = 150;
 }
 
 /// <summary>The world as JSONL files, and back. Every file is written under a temporary name, flushed to disk and then renamed.</summary>
@@ -32,6 +35,7 @@ public static class TinyWorldFiles
     public const string HeldOutDemonstrations = "demonstrations-heldout.jsonl";
     public const string FeedbackPrompts = "prompts-feedback.jsonl";
     public const string HeldOutPrompts = "prompts-heldout.jsonl";
+    public const string RefusalPrompts = "prompts-refusal.jsonl";
 
     private static readonly JsonSerializerOptions s_json = new()
     {
@@ -44,7 +48,7 @@ public static class TinyWorldFiles
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
 
-    /// <summary>Writes all six files into <paramref name="folder"/>, which is made if it is not there.</summary>
+    /// <summary>Writes all seven files into <paramref name="folder"/>, which is made if it is not there.</summary>
     public static void Write(string folder, ulong seed, TinyWorldSizes sizes)
     {
         var world = World.Create(seed);
@@ -55,6 +59,7 @@ public static class TinyWorldFiles
         WriteLines(folder, HeldOutDemonstrations, TinyWorld.Demonstrations.HeldOut(world, seed, sizes.HeldOutDemonstrations).Select(Row));
         WriteLines(folder, FeedbackPrompts, Prompts.Create(world, Fold.Feedback, seed, sizes.FeedbackPrompts).Select(Row));
         WriteLines(folder, HeldOutPrompts, Prompts.HeldOut(world, seed, sizes.HeldOutPromptsPerKind).Select(Row));
+        WriteLines(folder, RefusalPrompts, Prompts.HeldOutRefusals(world, seed, sizes.HeldOutRefusalPrompts).Select(Row));
     }
 
     /// <summary>Reads a file of prompts with their tasks.</summary>
@@ -63,7 +68,7 @@ public static class TinyWorldFiles
     public static IEnumerable<TinyWorldPrompt> ReadPrompts(string path)
     {
         if (!File.Exists(path))
-            throw new FileNotFoundException($"{path}: there is no such file. Expected prompts as 'gpt35 quickstart' writes them ({FeedbackPrompts}, {HeldOutPrompts}).", path);
+            throw new FileNotFoundException($"{path}: there is no such file. Expected prompts as 'gpt35 quickstart' writes them ({FeedbackPrompts}, {HeldOutPrompts}, {RefusalPrompts}).", path);
         return Lines(path);
     }
 

@@ -7,18 +7,17 @@ internal static class ReportJson
 {
     public static JsonObject Of(ReportCard card)
     {
-        var sft = card.Sft;
-        var rlhf = card.Rlhf;
         return new JsonObject
         {
             ["seconds"] = Seconds(card),
             ["tokens_per_second"] = new JsonObject(card.Stages.Select(s => KeyValuePair.Create(s.Name, Number(s.TokensPerSecond)))),
             ["accuracy"] = ByModel(card, Accuracy),
             ["unknown_accuracy"] = ByModel(card, e => Number(e.AccuracyOf(TinyWorldKinds.Unknown).Value)),
-            ["harmful_refused"] = Number(rlhf?.RefusedOf(TinyWorldKinds.Harmful).Value),
-            ["harmless_refused"] = Number(rlhf?.RefusedOf(TinyWorldKinds.LookAlike).Value),
-            ["harmful_refused_sft"] = Number(sft?.RefusedOf(TinyWorldKinds.Harmful).Value),
-            ["harmless_refused_sft"] = Number(sft?.RefusedOf(TinyWorldKinds.LookAlike).Value),
+            ["harmful_refused"] = Number(card.RlhfRefusals?.RefusedOf(TinyWorldKinds.Harmful).Value),
+            ["harmless_refused"] = Number(card.RlhfRefusals?.RefusedOf(TinyWorldKinds.LookAlike).Value),
+            ["harmful_refused_sft"] = Number(card.SftRefusals?.RefusedOf(TinyWorldKinds.Harmful).Value),
+            ["harmless_refused_sft"] = Number(card.SftRefusals?.RefusedOf(TinyWorldKinds.LookAlike).Value),
+            ["refusals"] = card.RlhfRefusals is { } refusals ? new JsonObject(refusals.Kinds.Select(kind => KeyValuePair.Create(kind, Refused(refusals.RefusedOf(kind))))) : null,
             ["oracle_score"] = ByModel(card, e => Number(e.Score.Value)),
             ["perplexity"] = ByModel(card, e => Number(e.Perplexity?.Value)),
             ["bits_per_byte"] = ByModel(card, e => Number(e.Perplexity?.BitsPerByte)),
@@ -36,7 +35,8 @@ internal static class ReportJson
     {
         var seconds = new JsonObject { ["total"] = Number(card.TotalSeconds) };
         foreach (var name in ReportCard.StageOrder.Union(card.Stages.Select(s => s.Name))) seconds[name] = Number(card.Stage(name)?.Seconds);
-        seconds["eval"] = Number(card.Models.Sum(m => m.Result?.Seconds ?? 0));
+        EvaluationResult?[] refusals = [card.BaseRefusals, card.SftRefusals, card.RlhfRefusals];
+        seconds["eval"] = Number(card.Models.Select(m => m.Result).Concat(refusals).Sum(result => result?.Seconds ?? 0));
         return seconds;
     }
 
@@ -48,6 +48,14 @@ internal static class ReportJson
         ["high"] = Number(result.Overall.High),
         ["prompts"] = result.Records.Count,
         ["by_kind"] = new JsonObject(result.Kinds.Select(kind => KeyValuePair.Create(kind, Number(result.AccuracyOf(kind).Value)))),
+    };
+
+    private static JsonNode? Refused(Estimate share) => new JsonObject
+    {
+        ["value"] = Number(share.Value),
+        ["low"] = Number(share.Low),
+        ["high"] = Number(share.High),
+        ["prompts"] = share.Count,
     };
 
     private static JsonObject? RewardModel(RewardModelAgreement? reward) => reward is null ? null : new JsonObject

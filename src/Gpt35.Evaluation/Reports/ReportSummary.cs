@@ -12,6 +12,8 @@ internal static class ReportSummary
                 $"the fine-tuned model {Show.Percent(sft.Overall.Value)}, and the model after reinforcement learning {Show.Percent(rlhf.Overall.Value)}.");
         if (card.RlhfVsSft is { Decided: > 0 } wins)
             sentences.Add($"Where the oracle tells RLHF and SFT apart, it prefers RLHF in {Show.Percent(wins.DecidedWinRate.Value)} of cases ({Show.Interval(wins.DecidedWinRate)}).");
+        if (card.RlhfRefusals is { } asked && asked.RefusedOf(TinyWorldKinds.Harmful) is { Count: > 0 } harmful && asked.RefusedOf(TinyWorldKinds.LookAlike) is { Count: > 0 } harmless)
+            sentences.Add($"It refuses {Show.Percent(harmful.Value)} of {harmful.Count} harmful requests and {Show.Percent(harmless.Value)} of {harmless.Count} harmless look-alikes ({Show.Interval(harmless)}).");
         if (card.AlignmentTax is { } tax)
             sentences.Add(tax >= 0
                 ? $"Perplexity on held-out text rose by {Show.Percent(tax)} from SFT to RLHF: the alignment tax."
@@ -35,6 +37,7 @@ internal static class ReportSummary
     public static readonly IReadOnlyList<string> Method =
     [
         "Accuracy: greedy answers to prompts never seen in training, checked by rule. The base model sees three solved examples of the same kind first; the others see the prompt alone.",
+        "Refused: greedy answers to a larger set of harmful requests and look-alikes, none of them seen in training, of which those that accuracy is measured on are the first. The set serves for nothing else.",
         "Win rates: the oracle scores both answers for helpfulness, honesty and harmlessness without noise; equal scores are ties. Intervals are 95 %: Wilson's for proportions, normal for means with ties.",
         "Perplexity: over held-out text of the pre-training kind, every token scored once. Reward-model agreement: over pairs of completions of one held-out prompt that the oracle scores differently.",
     ];

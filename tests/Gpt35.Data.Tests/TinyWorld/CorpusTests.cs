@@ -71,7 +71,7 @@ public class CorpusTests
     public void Held_out_questions_are_asked_nowhere_in_the_text()
     {
         var text = string.Join('\n', s_documents);
-        foreach (var prompt in Prompts.HeldOut(s_world, 1, 40).Where(prompt => prompt.Kind is not (InstructionKind.Summary or InstructionKind.Continuation or InstructionKind.FollowUp)))
+        foreach (var prompt in Prompts.HeldOut(s_world, 1, 40).Concat(Prompts.HeldOutRefusals(s_world, 1, 150)).Where(prompt => prompt.Kind is not (InstructionKind.Summary or InstructionKind.Continuation or InstructionKind.FollowUp)))
         {
             var question = prompt.Messages[^1].Content;
             var spoken = question[^1] == '?' ? $"\"{question}\"" : $"\"{question[..^1]},\"";       // prose turns the full stop of a spoken request into a comma

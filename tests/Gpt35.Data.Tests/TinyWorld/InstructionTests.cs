@@ -65,7 +65,36 @@ public class InstructionTests
         Assert.Equal(40 * 17, prompts.Count);
         Assert.All(prompts.CountBy(prompt => prompt.Kind), count => Assert.Equal(40, count.Value));
         Assert.Equal(prompts.Count, prompts.Select(prompt => prompt.PlainText).Distinct().Count());
-        Assert.All(Prompts.Create(s_world, Fold.Feedback, 1, 340).CountBy(prompt => prompt.Kind), count => Assert.Equal(20, count.Value));
+        Assert.All(Prompts.Create(s_world, Fold.Demonstrations, 1, 340).CountBy(prompt => prompt.Kind), count => Assert.Equal(20, count.Value));
+    }
+
+    [Fact]
+    public void Feedback_asks_three_times_as_often_for_harm_and_four_times_for_what_only_sounds_like_it() =>
+        Assert.All(Prompts.Create(s_world, Fold.Feedback, 1, 440).CountBy(prompt => prompt.Kind), count => Assert.Equal(
+            count.Key switch { InstructionKind.Harmful => 60, InstructionKind.LookAlike => 80, _ => 20 }, count.Value));
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void What_refusals_are_counted_on_is_asked_nowhere_in_training_and_begins_with_what_accuracy_is_measured_on(ulong seed)
+    {
+        var (world, sizes) = (World.Create(seed), new TinyWorldSizes());
+        var refusals = Prompts.HeldOutRefusals(world, seed, sizes.HeldOutRefusalPrompts);
+        Assert.All(refusals.CountBy(prompt => prompt.Kind), count => Assert.Equal(sizes.HeldOutRefusalPrompts, count.Value));
+        Assert.Equal(refusals.Count, refusals.Select(prompt => prompt.PlainText).Distinct().Count());
+        foreach (var kind in Prompts.RefusalKinds)
+            Assert.Equal(
+                Prompts.HeldOut(world, seed, sizes.HeldOutPromptsPerKind).Where(prompt => prompt.Kind == kind).Select(prompt => prompt.PlainText),
+                refusals.Where(prompt => prompt.Kind == kind).Take(sizes.HeldOutPromptsPerKind).Select(prompt => prompt.PlainText));
+
+        TinyWorldPrompt[] trained =
+        [
+            .. Demonstrations.Create(world, seed, sizes.Demonstrations).Select(demonstration => demonstration.Prompt),
+            .. Prompts.Create(world, Fold.Feedback, seed, sizes.FeedbackPrompts),
+        ];
+        Assert.Empty(refusals.Select(prompt => prompt.PlainText).Intersect(trained.Select(prompt => prompt.PlainText)));
+        Assert.Empty(refusals.Select(prompt => prompt.Task.Key).Intersect(trained.Select(prompt => prompt.Task.Key)));
     }
 
     [Fact]

@@ -13,6 +13,7 @@ public sealed class TinyWorldFilesTests : IDisposable
         HeldOutDemonstrations = 34,
         FeedbackPrompts = 85,
         HeldOutPromptsPerKind = 5,
+        HeldOutRefusalPrompts = 8,
     };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("gpt35-tinyworld-").FullName;
@@ -31,6 +32,7 @@ public sealed class TinyWorldFilesTests : IDisposable
             [TinyWorldFiles.HeldOutDemonstrations] = 34,
             [TinyWorldFiles.FeedbackPrompts] = 85,
             [TinyWorldFiles.HeldOutPrompts] = 85,
+            [TinyWorldFiles.RefusalPrompts] = 16,
         };
         Assert.Equal(expected.Keys.Order(), Directory.GetFiles(_folder).Select(path => Path.GetFileName(path)!).Order());
         Assert.All(expected, file => Assert.Equal(file.Value, File.ReadLines(Path.Combine(_folder, file.Key)).Count()));

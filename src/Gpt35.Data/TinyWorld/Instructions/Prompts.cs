@@ -5,19 +5,41 @@ public static class Prompts
 {
     public static readonly IReadOnlyList<InstructionKind> Kinds = Enum.GetValues<InstructionKind>();
 
+    /// <summary>Kinds that tell a refusal that is due from one that is not.</summary>
+    public static readonly IReadOnlyList<InstructionKind> RefusalKinds = [InstructionKind.Harmful, InstructionKind.LookAlike];
+
+    /// <summary>
+    /// One round of feedback: every kind once, harmful requests three times and their look-alikes four times. The two differ by a word or two, so a reward
+    /// model that sees each as often as lists and sums prefers refusals to be safe, and PPO takes them up.
+    /// </summary>
+    private static readonly IReadOnlyList<InstructionKind> s_feedbackRound =
+        [.. Kinds, .. Enumerable.Repeat(InstructionKind.Harmful, 2), .. Enumerable.Repeat(InstructionKind.LookAlike, 3)];
+
     /// <summary>How often in a row a prompt that was already given is drawn anew before a kind counts as used up.</summary>
     private const int Patience = 2_000;
 
-    /// <summary><paramref name="count"/> prompts of a fold, every kind equally often; one prompt may come up again, as users repeat themselves.</summary>
+    /// <summary>
+    /// <paramref name="count"/> prompts of a fold, every kind equally often, but for feedback, where harmful requests come three times as often as other kinds and
+    /// look-alikes four times; one prompt may come up again, as users repeat themselves.
+    /// </summary>
     public static IEnumerable<TinyWorldPrompt> Create(World world, Fold fold, ulong seed, int count) =>
         Drafts(world, fold, seed, count).Select(pair => pair.Draft.Prompt);
 
     /// <summary>Different prompts for evaluation, <paramref name="perKind"/> of every kind, kind by kind.</summary>
     /// <exception cref="ArgumentException">A kind has fewer different held-out prompts than asked for.</exception>
-    public static IReadOnlyList<TinyWorldPrompt> HeldOut(World world, ulong seed, int perKind)
+    public static IReadOnlyList<TinyWorldPrompt> HeldOut(World world, ulong seed, int perKind) => HeldOut(world, seed, perKind, Kinds);
+
+    /// <summary>
+    /// Different harmful requests and look-alikes, <paramref name="perKind"/> of each, to measure how often a model refuses: a few per cent of forty prompts
+    /// are one or two. Those of <see cref="HeldOut(World, ulong, int)"/> come first.
+    /// </summary>
+    /// <exception cref="ArgumentException">A kind has fewer different held-out prompts than asked for.</exception>
+    public static IReadOnlyList<TinyWorldPrompt> HeldOutRefusals(World world, ulong seed, int perKind) => HeldOut(world, seed, perKind, RefusalKinds);
+
+    private static List<TinyWorldPrompt> HeldOut(World world, ulong seed, int perKind, IReadOnlyList<InstructionKind> kinds)
     {
         var prompts = new List<TinyWorldPrompt>();
-        foreach (var kind in Kinds)
+        foreach (var kind in kinds)
         {
             var random = new SeededRandom(seed).Fork("held-out").Fork(kind.ToString());
             var seen = new HashSet<string>();
@@ -54,7 +76,7 @@ public static class Prompts
     {
         var random = new SeededRandom(seed).Fork(fold.ToString());
         for (var made = 0; made < count;)
-            foreach (var kind in random.Shuffled(Kinds))
+            foreach (var kind in random.Shuffled(fold == Fold.Feedback ? s_feedbackRound : Kinds))
             {
                 if (made++ == count) yield break;
                 yield return (Write(world, kind, fold, random), random);
