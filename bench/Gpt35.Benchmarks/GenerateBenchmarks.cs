@@ -32,7 +32,7 @@ internal static class GenerateBenchmarks
     /// <summary>Every decode task: tokens of each prompt, and tokens written behind it.</summary>
     public const int DecodePrompt = 16, AnswerTokens = 64;
     public const int RoundsInside = 5;
-    private const int PromptTokens = 512, PiecesOfRound = 20, TokensOfPiece = 8;
+    private const int PromptTokens = 512, PiecesOfRound = 20, TokensOfPiece = 16;
 
     private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(2);
 
@@ -92,12 +92,20 @@ internal static class GenerateBenchmarks
         if (able.Count == 0 && task.Precision == WeightPrecision.BF16) yield break;
         List<double> ours = [];
         var theirs = able.ToDictionary(peer => peer, _ => new List<double>());
+        using var memory = new ReadBandwidth();
+        List<double> bandwidth = [Math.Max(memory.Pass(), memory.Pass())];
         for (var round = 0; round < rounds; round++)
         {
             ours.Add(PeerProcesses.RunSelf<Result>("generate-ours", files.GetValueOrDefault(task.Precision, files[WeightPrecision.F32]), $"{task.Precision}", task.Kind, task.Count.ToString(CultureInfo.InvariantCulture)).TokensPerSecond);
+            bandwidth.Add(Math.Max(memory.Pass(), memory.Pass()));
             foreach (var (peer, found) in theirs)
+            {
                 if (peer.TokensPerSecond(task) is { } speed) found.Add(speed);
+                bandwidth.Add(Math.Max(memory.Pass(), memory.Pass()));
+            }
         }
+        // Which of a rented machine's states this was.
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{task}: read bandwidth between the measurements {string.Join(' ', bandwidth.Select(x => $"{x:F0}"))} GB/s"));
         foreach (var (peer, found) in theirs)
             if (found.Count > 0) yield return Row.MoreIsBetter($"{task}", Median(ours), Median(found), peer.Name, "tokens/s");
         if (theirs.Values.All(found => found.Count == 0)) Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{task}: ours {Median(ours):F0} tokens/s; no peer"));
@@ -105,20 +113,26 @@ internal static class GenerateBenchmarks
 
     /// <summary>
     /// How much of the machine's read bandwidth one sequence uses. A rented machine's bandwidth doubles and halves from one second to the next, so the two take
-    /// turns in short pieces, and medians of many pieces are compared.
+    /// turns in short pieces, those between two readings that differ are left out, and the piece whose ratio is the median stands for all.
     /// </summary>
     public static Row WeightsRead(string preset, WeightPrecision precision, int rounds)
     {
         using var model = Decoder.CreateRandom(ModelPreset.Get(preset).Config, precision, 1, WorkerPool.Shared);
         using var memory = new ReadBandwidth();
-        EngineSpeed.Decode(model, 1, AnswerTokens);
-        List<double> ours = [], read = [];
+        for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < s_warmUp;) EngineSpeed.Decode(model, 1, AnswerTokens);
+        List<(double Ours, double Before, double After)> pieces = [];
         for (var piece = 0; piece < rounds * PiecesOfRound; piece++)
         {
-            ours.Add(model.WeightBytes * EngineSpeed.Decode(model, 1, TokensOfPiece) / 1e9);
-            read.Add(memory.Pass());
+            memory.Pass();                                  // our threads may sleep and the caches be full of weights
+            var before = memory.Pass();
+            var ours = model.WeightBytes * EngineSpeed.Decode(model, 1, TokensOfPiece, KvPrecision.BF16) / 1e9;
+            pieces.Add((ours, before, memory.Pass()));
         }
-        return Row.MoreIsBetter($"weights read, 1 sequence, {precision.ToString().ToLowerInvariant()}, {preset}", Median(ours), Median(read), "this machine's read bandwidth", "GB/s");
+        var steady = pieces.Where(piece => Math.Max(piece.Before, piece.After) < 1.1 * Math.Min(piece.Before, piece.After)).ToList();
+        if (steady.Count == 0) steady = pieces;
+        var typical = steady.OrderBy(piece => piece.Ours / (piece.Before + piece.After)).ElementAt(steady.Count / 2);
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{steady.Count} of {pieces.Count} pieces at a steady bandwidth of {steady.Min(piece => piece.Before):F0} to {steady.Max(piece => piece.Before):F0} GB/s"));
+        return Row.MoreIsBetter($"weights read, 1 sequence, {precision.ToString().ToLowerInvariant()}, {preset}", typical.Ours, (typical.Before + typical.After) / 2, "this machine's read bandwidth", "GB/s");
     }
 
     private static ModelConfig Config => ModelPreset.Get("gpt2-124m").Config;
