@@ -22,6 +22,8 @@ internal readonly unsafe struct PagedPlan
     private const int PairsOfStrip = 120;
     /// <summary>Multiply-adds per product that are not worth waking another thread for.</summary>
     private const long LeastCost = 10_000;
+    /// <summary>A key and a value to store take as long as the multiply-adds with so many keys: each number of the key lies in a line of its own.</summary>
+    private const int KeysOfStoring = 20;
     /// <summary>Parts of a thread, so that those that finish early find more.</summary>
     private const int PartsPerThread = 8;
 
@@ -62,8 +64,12 @@ internal readonly unsafe struct PagedPlan
 
     private int StripsOfGroup(int sequence) => Simd.Pieces(sequences.Rows(sequence), rowsOfStrip);
 
-    /// <summary>Multiply-adds of one of the two products.</summary>
-    private long Cost(PagedStrip strip) => (long)strip.Rows * shape.HeadsPerGroup * shape.HeadSize * (strip.Last + 1 - shape.FirstKey(strip.Position));
+    /// <summary>Multiply-adds of one of the two products, or what takes as long.</summary>
+    private long Cost(PagedStrip strip)
+    {
+        var products = (long)strip.Rows * shape.HeadsPerGroup * shape.HeadSize * (strip.Last + 1 - shape.FirstKey(strip.Position));
+        return strip.IsAlone(sequences) ? products + KeysOfStoring * shape.HeadSize : products;
+    }
 
     private int Divide(long all, int most)
     {
