@@ -27,17 +27,10 @@ public static unsafe class BFloat16Gemm
     public static string KernelName => BFloat16Kernels.Available ? "bf16 products, AVX512-BF16"
         : "bf16 products by f32 FMA, at a twentieth of the speed of f32: this processor or system has no AVX512-BF16";
 
-    /// <summary>C = A·B + bias, or C += A·B.</summary>
-    /// <param name="pool">Threads to use.</param>
-    /// <param name="a">(M, K), any strides; fastest with one of them 1.</param>
-    /// <param name="b">(K, N), any strides; fastest with one of them 1.</param>
-    /// <param name="c">(M, N), column stride 1; overlaps neither a nor b.</param>
-    /// <param name="accumulate">Whether to add to C instead of overwriting it.</param>
-    /// <param name="bias">(N,), the start of each sum, or null; only without <paramref name="accumulate"/>.</param>
-    /// <param name="epilogue">What follows for each sum, in fp32; nothing by default.</param>
+    /// <inheritdoc cref="Gemm.Multiply(WorkerPool, Matrix, Matrix, Matrix, bool, float*, Epilogue)"/>
     public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null, Epilogue epilogue = default)
     {
-        Gemm.RequireFit(a, b, c, accumulate, bias, epilogue);
+        if (!Gemm.HasProducts(a, b, c, accumulate, bias, epilogue)) return;
         if (BFloat16Kernels.Available && !Simd.IsForced) Multiply<BFloat16MachineTile>(pool, a, b, c, accumulate, bias, epilogue);
         else
             switch (Simd.Tier)
@@ -90,7 +83,7 @@ public static unsafe class BFloat16Gemm
         const int Most = 2 * PackedLimit / BlockDepth / BFloat16Panel.Columns * BFloat16Panel.Columns;
         int rows = Math.Min(c.RowCount, Most), columns = Math.Min(c.ColumnCount, Most);
         int strips = Simd.Pieces(rows, BFloat16Panel.Rows), panels = Simd.Pieces(columns, BFloat16Panel.Columns);
-        var slab = Math.Min(depth, Math.Max(1, Most / Math.Max(strips * BFloat16Panel.Rows, Math.Max(1, panels) * BFloat16Panel.Columns)) * BlockDepth);
+        var slab = Math.Min(depth, Math.Max(1, Most / Math.Max(strips * BFloat16Panel.Rows, panels * BFloat16Panel.Columns)) * BlockDepth);
         var words = (slab + 1) / 2;
         var packedA = (uint*)Scratch.ForCall((long)words * (strips * BFloat16Panel.Rows + panels * BFloat16Panel.Columns));
         var packedB = packedA + (nint)words * strips * BFloat16Panel.Rows;
@@ -131,9 +124,9 @@ public static unsafe class BFloat16Gemm
                 {
                     var piece = rows.Columns(column, Math.Min(width, end - column));
                     var at = to + stride * column + (nint)k / 2 * width;
-                    if (tier == SimdTier.Vector512 && width % Lanes512.Count == 0) BFloat16Panel.Pack<Lanes512, Vector512<float>>(piece, at, width);
-                    else if (tier >= SimdTier.Vector256) BFloat16Panel.Pack<Lanes256, Vector256<float>>(piece, at, width);
-                    else BFloat16Panel.Pack<Lanes128, Vector128<float>>(piece, at, width);
+                    if (tier == SimdTier.Vector512 && width % Lanes512.Count == 0) BFloat16Panel.Pack<Lanes512, Vector512<float>>(piece, at, width, tier);
+                    else if (tier >= SimdTier.Vector256) BFloat16Panel.Pack<Lanes256, Vector256<float>>(piece, at, width, tier);
+                    else BFloat16Panel.Pack<Lanes128, Vector128<float>>(piece, at, width, tier);
                 }
             }
         }

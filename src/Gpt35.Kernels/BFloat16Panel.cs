@@ -26,7 +26,11 @@ internal static unsafe class BFloat16Panel
     }
 
     /// <summary>Packs a (K, n) view with n ≤ width; columns beyond n, and the number behind an odd K, become zeros.</summary>
-    internal static void Pack<W, V>(Matrix b, uint* to, int width) where W : struct, ILanes<V> where V : unmanaged
+    /// <param name="b">(K, n), any strides.</param>
+    /// <param name="to">Receives (⌈K/2⌉, width).</param>
+    /// <param name="width">Rows of a strip or columns of a panel, a multiple of the lanes.</param>
+    /// <param name="tier">What the caller computes in: a strip is narrower than a vector of the widest.</param>
+    internal static void Pack<W, V>(Matrix b, uint* to, int width, SimdTier tier) where W : struct, ILanes<V> where V : unmanaged
     {
         if (b.ColumnCount < width) new Span<uint>(to, Simd.Pieces(b.RowCount, 2) * width).Clear();
         int depth = 0, columns = 0;
@@ -35,7 +39,7 @@ internal static unsafe class BFloat16Panel
             columns = b.ColumnCount / W.Count * W.Count;
             Side<W, V>(b.Data, b.RowStride, b.RowCount, columns, to, width);
         }
-        else if (b.RowStride == 1 && Simd.Tier == SimdTier.Vector512 && Avx512BW.IsSupported)
+        else if (b.RowStride == 1 && tier == SimdTier.Vector512 && Avx512BW.IsSupported)
         {
             depth = b.RowCount / DepthAcross * DepthAcross;
             columns = b.ColumnCount / ColumnsAcross * ColumnsAcross;

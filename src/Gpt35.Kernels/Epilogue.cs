@@ -27,7 +27,7 @@ public readonly unsafe struct Epilogue
     {
         if (IsNothing) return;
         RequireFit(c);
-        var rowsEach = Math.Max(1, FloatsOfPart / c.ColumnCount);
+        var rowsEach = Math.Max(1, FloatsOfPart / Math.Max(1, c.ColumnCount));
         pool.Run(Simd.Pieces(c.RowCount, rowsEach), new Job(this, c, rowsEach));
     }
 

@@ -27,12 +27,12 @@ internal static unsafe class FewRows
     /// <summary>Blocks of columns that a thread takes at a time, where B is given by columns.</summary>
     private const int BlocksEach = 16;
 
-    /// <summary>Most rows of A with a transposed B: as long as packing B would not pay.</summary>
-    private const int MostRows = 24;
+    /// <summary>Most rows of A: as long as packing B would not pay.</summary>
+    private const int MostRows = Gemm.RowsWorthPacking - 1;
 
     /// <summary>Does the product where it can do it better than by panels.</summary>
     /// <param name="pool">Threads.</param>
-    /// <param name="a">(M, K)</param>
+    /// <param name="a">(M, K), fewer rows than are worth packing.</param>
     /// <param name="b">(K, N)</param>
     /// <param name="c">(M, N), column stride 1.</param>
     /// <param name="start">What each sum starts from.</param>
@@ -47,7 +47,7 @@ internal static unsafe class FewRows
             pool.Run(Simd.Pieces(c.ColumnCount, each), new RowJob<W, V>(a, b, c, start, epilogue, each));
             return true;
         }
-        if (typeof(W) == typeof(Lanes512) && a.RowCount <= MostRows && b.RowStride == 1 && a.ColumnCount >= Side && c.ColumnCount >= Side)
+        if (typeof(W) == typeof(Lanes512) && b.RowStride == 1 && a.ColumnCount >= Side && c.ColumnCount >= Side)
         {
             var blocks = Simd.Pieces(c.ColumnCount, Side);
             var each = alone ? blocks : BlocksEach;

@@ -10,8 +10,8 @@ namespace Gpt35.Kernels;
 /// <remarks>
 /// B is packed into panels of two vectors width, A is read in place; a tile of C stays in registers while k runs through a
 /// block (Goto and van de Geijn 2008, without packing A, which a tile reads once per group of panels). Few rows of A read a row-major B in
-/// place, and one row reads it row by row; a transposed one is transposed in registers (<see cref="FewRows"/>) or, without AVX-512, packed by each thread in panels that are used at once, while they
-/// are in its cache.
+/// place, and one row reads it row by row; a transposed one is transposed in registers (<see cref="FewRows"/>) or, without AVX-512 and where it is narrower than a register, packed by each thread in
+/// panels that are used at once, while they are in its cache.
 /// </remarks>
 public static unsafe class Gemm
 {
@@ -20,7 +20,7 @@ public static unsafe class Gemm
     /// <summary>Floats of packed B at a time, 8 MiB.</summary>
     private const int PackedLimit = 2 << 20;
     /// <summary>Below this many rows the panels of a row-major B are read in place: packing would cost more than it saves.</summary>
-    private const int RowsWorthPacking = 24;
+    internal const int RowsWorthPacking = 24;
     /// <summary>Panels of a transposed B that a few rows meet at a time: <see cref="RowTile{W, V}"/> takes as many.</summary>
     private const int PanelsOfFewRows = 4;
     /// <summary>And their depth: all of them stay in the second-level cache, and the one that is being packed in the first.</summary>
@@ -38,7 +38,7 @@ public static unsafe class Gemm
     /// <param name="epilogue">What follows for each sum; nothing by default.</param>
     public static void Multiply(WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate = false, float* bias = null, Epilogue epilogue = default)
     {
-        RequireFit(a, b, c, accumulate, bias, epilogue);
+        if (!HasProducts(a, b, c, accumulate, bias, epilogue)) return;
         switch (Simd.Tier)
         {
             case SimdTier.Vector512: Multiply<Lanes512, Vector512<float>>(pool, a, b, c, accumulate, bias, epilogue); break;
@@ -47,13 +47,20 @@ public static unsafe class Gemm
         }
     }
 
-    internal static void RequireFit(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias, Epilogue epilogue)
+    /// <summary>Refuses what does not fit, and does what takes no multiplication: where K is 0 the sums are what they start from.</summary>
+    /// <returns>Whether anything is left to do.</returns>
+    internal static bool HasProducts(Matrix a, Matrix b, Matrix c, bool accumulate, float* bias, Epilogue epilogue)
     {
         if (a.ColumnCount != b.RowCount || a.RowCount != c.RowCount || b.ColumnCount != c.ColumnCount)
             throw new ArgumentException($"The shapes of A ({a}), B ({b}) and C ({c}) do not fit; expected M × K, K × N and M × N.");
         if (c.ColumnStride != 1) throw new ArgumentException($"C ({c}) must have column stride 1.", nameof(c));
         if (accumulate && bias != null) throw new ArgumentException("A bias starts the sums, so it cannot go with accumulate.", nameof(bias));
         epilogue.RequireFit(c);
+        if (c.RowCount == 0 || c.ColumnCount == 0) return false;
+        if (a.ColumnCount > 0) return true;
+        Reference(a, b, c, accumulate, bias);
+        epilogue.Apply(c, 0, 0);
+        return false;
     }
 
     /// <summary>The definition, element by element.</summary>
@@ -76,15 +83,18 @@ public static unsafe class Gemm
     {
         int width = 2 * W.Count, panels = Simd.Pieces(c.ColumnCount, width), depth = a.ColumnCount;
         var starts = accumulate ? Start.Target : bias != null ? new Start(bias, 0, 1) : Start.Zero;
-        if (a.RowCount < RowsWorthPacking && FewRows.TryMultiply<W, V>(pool, a, b, c, starts, epilogue, (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread)) return;
-        if (a.RowCount < RowsWorthPacking && b.ColumnStride != 1)
+        var inPlace = a.RowCount < RowsWorthPacking;
+        if (inPlace)
         {
             var single = (long)c.RowCount * c.ColumnCount * depth <= WorkOfOneThread;
-            var panelsEach = single ? panels : PanelsOfFewRows;
-            pool.Run(Simd.Pieces(panels, panelsEach), new FewRowsJob<W, V>(a, b, c, panelsEach, accumulate, bias, epilogue));
-            return;
+            if (FewRows.TryMultiply<W, V>(pool, a, b, c, starts, epilogue, single)) return;
+            if (b.ColumnStride != 1)
+            {
+                var panelsEach = single ? panels : PanelsOfFewRows;
+                pool.Run(Simd.Pieces(panels, panelsEach), new FewRowsJob<W, V>(a, b, c, panelsEach, accumulate, bias, epilogue));
+                return;
+            }
         }
-        var inPlace = a.RowCount < RowsWorthPacking && b.ColumnStride == 1;
         var firstPacked = inPlace ? c.ColumnCount / width : 0;
         var slab = Math.Min(depth, Math.Max(BlockDepth, PackedLimit / ((panels - firstPacked) * width + 1) / BlockDepth * BlockDepth));
         var packed = Scratch.ForCall((long)(panels - firstPacked) * width * slab);

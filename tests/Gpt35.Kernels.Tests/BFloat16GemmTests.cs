@@ -1,19 +1,9 @@
-using CsCheck;
-
 namespace Gpt35.Kernels.Tests;
 
-/// <summary>Products of numbers rounded to bfloat16, on the tier that this machine takes and on all others.</summary>
+/// <summary>The arithmetic of products of numbers rounded to bfloat16; what they have in common with those of F32 is in <see cref="ProductTests"/>.</summary>
 public sealed unsafe class BFloat16GemmTests
 {
-    private const string Best = "best";
-
-    public static TheoryData<string> Tiers => [Best, .. Enum.GetValues<SimdTier>().Where(tier => tier <= Simd.Best).Select(tier => tier.ToString())];
-
-    // The last ones take several blocks of depth, of rows, and of columns.
-    private static readonly (int M, int K, int N)[] Shapes =
-    [
-        (1, 1, 1), (1, 7, 33), (2, 5, 31), (3, 2, 48), (5, 1, 9), (7, 64, 16), (8, 32, 49), (9, 33, 100), (16, 9, 40), (23, 100, 47), (11, 770, 50), (10, 1601, 30), (5450, 3, 5), (3, 4, 5500),
-    ];
+    public static TheoryData<string> Tiers => Support.TiersAndBest;
 
     [Theory]
     [InlineData(1f, 0x3F80)]
@@ -94,28 +84,16 @@ public sealed unsafe class BFloat16GemmTests
         }
     }
 
-    [Theory, MemberData(nameof(Tiers))]
-    public void Every_element_has_the_bits_of_the_definition(string tier)
-    {
-        foreach (var (m, k, n) in Shapes)
-            foreach (var (aTransposed, bTransposed) in new[] { (false, false), (false, true), (true, false), (true, true) })
-                foreach (var mode in new[] { 'z', 'b', 'c' })
-                    Check(tier, m, k, n, aTransposed, bTransposed, mode, gap: (m + n) % 3 * 5);
-    }
-
-    [Theory, MemberData(nameof(Tiers))]
-    public void Any_shape_has_them(string tier) =>
-        Gen.Select(Gen.Int[1, 40], Gen.Int[1, 70], Gen.Int[1, 110], Gen.Bool, Gen.Bool, Gen.Int[0, 2], Gen.Int[0, 9])
-            .Sample((m, k, n, aT, bT, mode, gap) => Check(tier, m, k, n, aT, bT, "zbc"[mode], gap), iter: 40, threads: 1);
-
     /// <summary>Around 2⁻⁶³ squared: sums come and go below the smallest normal number.</summary>
     [Theory, MemberData(nameof(Tiers))]
-    public void Tiny_numbers_have_them_too(string tier)
+    public void Tiny_numbers_have_the_bits_of_the_definition_too(string tier)
     {
-        Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, -63), startScale: MathF.ScaleB(1, -126));
+        Check(scale: MathF.ScaleB(1, -63), otherScale: MathF.ScaleB(1, -63), startScale: MathF.ScaleB(1, -126));
         // Factors that count as zero, by factors that would make something of them.
-        Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, -126), otherScale: MathF.ScaleB(1, 120));
-        Check(tier, 13, 40, 60, false, true, 'c', 0, scale: MathF.ScaleB(1, 120), otherScale: MathF.ScaleB(1, -126));
+        Check(scale: MathF.ScaleB(1, -126), otherScale: MathF.ScaleB(1, 120));
+        Check(scale: MathF.ScaleB(1, 120), otherScale: MathF.ScaleB(1, -126));
+
+        void Check(float scale, float otherScale, float startScale = 1) => ProductTests.Check(bf16: true, tier, 13, 40, 60, false, true, 'c', 0, scale, otherScale, startScale);
     }
 
     [Theory, MemberData(nameof(Tiers))]
@@ -124,7 +102,7 @@ public sealed unsafe class BFloat16GemmTests
         const int M = 30, K = 200, N = 70;
         float[] Whole(int n, ulong key) => [.. Enumerable.Range(0, n).Select(i => (float)((long)(CounterRandom.Hash(key, (ulong)i) % 511) - 255))];
         using Guarded a = new(Whole(M * K, 1)), b = new(Whole(K * N, 2)), c = new(M * N);
-        Run(tier, () => BFloat16Gemm.Multiply(Support.Pools[1], new Matrix(a, M, K), new Matrix(b, K, N), new Matrix(c, M, N)));
+        Support.InTier(tier, () => BFloat16Gemm.Multiply(Support.Pools[1], new Matrix(a, M, K), new Matrix(b, K, N), new Matrix(c, M, N)));
         for (var i = 0; i < M; i++)
             for (var j = 0; j < N; j++)
                 Assert.Equal(Enumerable.Range(0, K).Sum(k => (long)a.Pointer[i * K + k] * (long)b.Pointer[k * N + j]), c.Pointer[i * N + j]);
@@ -154,39 +132,6 @@ public sealed unsafe class BFloat16GemmTests
         Assert.True(largest > v, "It was not rounded at all.");
     }
 
-    [Theory, MemberData(nameof(Tiers))]
-    public void A_row_alone_has_the_bits_it_has_among_others_and_a_column_too(string tier)
-    {
-        const int Rows = 70, K = 50, N = 131;
-        using Guarded a = new(Support.Normal(Rows * K, 3)), b = new(Support.Normal(K * N, 4)), all = new(Rows * N), some = new(Rows * N);
-        foreach (var right in new[] { new Matrix(b, K, N), new Matrix(b, N, K).T })
-            Run(tier, () =>
-            {
-                BFloat16Gemm.Multiply(Support.Pools[2], new Matrix(a, Rows, K), right, new Matrix(all, Rows, N));
-                foreach (var batch in new[] { 1, 2, 7, 8, 9, 69 })
-                {
-                    var first = Rows - batch;
-                    BFloat16Gemm.Multiply(Support.Pools[0], new Matrix(a, Rows, K).Rows(first, batch), right, new Matrix(some, batch, N));
-                    Assert.Equal(all.Span[(first * N)..].ToArray(), some.Span[..(batch * N)].ToArray());
-                }
-                BFloat16Gemm.Multiply(Support.Pools[0], new Matrix(a, Rows, K), right.Columns(100, 1), new Matrix(some, Rows, 1));
-                Assert.Equal(Enumerable.Range(0, Rows).Select(i => all.Pointer[i * N + 100]), some.Span[..Rows].ToArray());
-            });
-    }
-
-    [Fact]
-    public void The_number_of_threads_changes_no_bit_of_a_large_product()
-    {
-        const int M = 300, K = 1700, N = 200;
-        using Guarded a = new(Support.Normal(M * K, 5)), b = new(Support.Normal(K * N, 6)), expected = new(M * N), c = new(M * N);
-        foreach (var pool in Support.Pools)
-        {
-            BFloat16Gemm.Multiply(pool, new Matrix(a, K, M).T, new Matrix(b, K, N), new Matrix(c, M, N));
-            if (pool == Support.Pools[0]) c.Span.CopyTo(expected.Span);
-            Assert.Equal(expected.Array, c.Array);
-        }
-    }
-
     [Fact]
     public void A_product_of_several_blocks_in_every_direction_is_that_of_fp32_where_nothing_is_rounded()
     {
@@ -201,53 +146,5 @@ public sealed unsafe class BFloat16GemmTests
         BFloat16Gemm.Multiply(WorkerPool.Shared, new Matrix(a.Pointer, M, K).Rows(0, 40), new Matrix(b.Pointer, K, N), new Matrix(c.Pointer, 40, N));
         Gemm.Multiply(WorkerPool.Shared, new Matrix(a.Pointer, M, K).Rows(0, 40), new Matrix(b.Pointer, K, N), new Matrix(expected.Pointer, 40, N));
         Assert.True(expected.Span.SequenceEqual(c.Span));
-    }
-
-    [Fact]
-    public void Views_without_a_unit_stride_work_too()
-    {
-        using Guarded a = new(Support.Normal(400, 1)), b = new(Support.Normal(1200, 2)), c = new(15 * 20), expected = new(15 * 20);
-        var (left, right) = (new Matrix(a, 15, 6, 13, 2), new Matrix(b, 6, 20, 3, 50));
-        BFloat16Gemm.Reference(left, right, new Matrix(expected, 15, 20), false, null);
-        BFloat16Gemm.Multiply(Support.Pools[1], left, right, new Matrix(c, 15, 20));
-        Assert.Equal(expected.Array, c.Array);
-    }
-
-    [Fact]
-    public void Shapes_that_do_not_fit_are_refused()
-    {
-        using Guarded data = new(100);
-        Matrix a = new(data, 3, 4), b = new(data, 5, 6), c = new(data, 3, 6);
-        Assert.Throws<ArgumentException>(() => BFloat16Gemm.Multiply(Support.Pools[0], a, b, c));
-        Assert.Throws<ArgumentException>(() => BFloat16Gemm.Multiply(Support.Pools[0], a, new Matrix(data, 4, 6), c, true, data));
-    }
-
-    [Fact]
-    public void A_warm_product_allocates_nothing()
-    {
-        using Guarded a = new(64 * 64), b = new(64 * 64), c = new(64 * 64);
-        for (var i = 0; i < 3; i++) BFloat16Gemm.Multiply(Support.Pools[1], new Matrix(a, 64, 64), new Matrix(b, 64, 64).T, new Matrix(c, 64, 64));
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10; i++) BFloat16Gemm.Multiply(Support.Pools[1], new Matrix(a, 64, 64), new Matrix(b, 64, 64).T, new Matrix(c, 64, 64));
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
-    }
-
-    private static void Check(string tier, int m, int k, int n, bool aTransposed, bool bTransposed, char mode, int gap, float scale = 1, float? otherScale = null, float startScale = 1)
-    {
-        int aStride = (aTransposed ? m : k) + gap, bStride = (bTransposed ? k : n) + gap, cStride = n + gap;
-        using Guarded a = new(Support.Normal((aTransposed ? k : m) * aStride, 1, scale)), b = new(Support.Normal((bTransposed ? n : k) * bStride, 2, otherScale ?? scale));
-        using Guarded bias = new(Support.Normal(n, 3)), c = new(Support.Normal(m * cStride, 4, startScale)), expected = new(c.Array);
-        var left = aTransposed ? new Matrix(a, k, m, aStride, 1).T : new Matrix(a, m, k, aStride, 1);
-        var right = bTransposed ? new Matrix(b, n, k, bStride, 1).T : new Matrix(b, k, n, bStride, 1);
-        var start = mode == 'b' ? bias.Pointer : null;
-        BFloat16Gemm.Reference(left, right, new Matrix(expected, m, n, cStride, 1), mode == 'c', start);
-        Run(tier, () => BFloat16Gemm.Multiply(Support.Pools[(m + n) % 3], left, right, new Matrix(c, m, n, cStride, 1), mode == 'c', start));
-        Assert.Equal(expected.Array, c.Array);
-    }
-
-    private static void Run(string tier, Action action)
-    {
-        if (tier == Best) action();
-        else Support.InTier(Enum.Parse<SimdTier>(tier), action);
     }
 }

@@ -5,7 +5,6 @@ namespace Gpt35.Kernels.Tests;
 /// <summary>What follows a matrix product, done by the product and in a pass of its own.</summary>
 public sealed unsafe class EpilogueTests
 {
-    private const string Best = "best";
     private const int Gap = 3;
 
     // Rows one by one, few, and many; in Gemm panels in place and packed, depth beyond a block; in BFloat16Gemm several blocks of rows, of columns and of depth.
@@ -15,7 +14,7 @@ public sealed unsafe class EpilogueTests
         (5450, 3, 5), (3, 4, 5500),
     ];
 
-    public static TheoryData<string> Tiers => [Best, .. Enum.GetValues<SimdTier>().Where(tier => tier <= Simd.Best).Select(tier => tier.ToString())];
+    public static TheoryData<string> Tiers => Support.TiersAndBest;
 
     [Theory, MemberData(nameof(Tiers))]
     public void The_bits_are_those_of_a_pass_of_its_own(string tier)
@@ -46,10 +45,10 @@ public sealed unsafe class EpilogueTests
         for (var i = 0; i < b.Length; i++) b.Pointer[i] = (i % 11 - 5) / 8f;
         foreach (var right in new[] { new Matrix(b.Pointer, k, n), new Matrix(b.Pointer, n, k).T })
         {
-            Multiply(bf16, WorkerPool.Shared, new Matrix(a.Pointer, m, k), right, new Matrix(expected.Pointer, m, n), false, null, default);
+            ProductTests.Multiply(bf16, WorkerPool.Shared, new Matrix(a.Pointer, m, k), right, new Matrix(expected.Pointer, m, n), false, null, default);
             new Epilogue(Nonlinearity.GeluTanh, new Matrix(expectedY.Pointer, m, n)).Run(WorkerPool.Shared, new Matrix(expected.Pointer, m, n));
             var epilogue = new Epilogue(Nonlinearity.GeluTanh, new Matrix(y.Pointer, m, n));
-            Multiply(bf16, WorkerPool.Shared, new Matrix(a.Pointer, m, k), right, new Matrix(c.Pointer, m, n), false, null, epilogue);
+            ProductTests.Multiply(bf16, WorkerPool.Shared, new Matrix(a.Pointer, m, k), right, new Matrix(c.Pointer, m, n), false, null, epilogue);
             Assert.True(expected.Span.SequenceEqual(c.Span));
             Assert.True(expectedY.Span.SequenceEqual(y.Span));
         }
@@ -107,12 +106,11 @@ public sealed unsafe class EpilogueTests
         {
             var to = new Matrix(c, m, n, stride, 1);
             var epilogue = new Epilogue(f, inPlace ? to : new Matrix(y, m, n, stride, 1));
-            Multiply(bf16, pool, left, right, to, mode == 'c', start, atOnce ? epilogue : default);
+            ProductTests.Multiply(bf16, pool, left, right, to, mode == 'c', start, atOnce ? epilogue : default);
             if (!atOnce) epilogue.Run(pool, to);
         }
 
-        if (tier == Best) Run();
-        else Support.InTier(Enum.Parse<SimdTier>(tier), Run);
+        Support.InTier(tier, Run);
         Assert.Equal(expected.Array, c.Array);
         Assert.Equal(expectedY.Array, y.Array);
 
@@ -121,11 +119,5 @@ public sealed unsafe class EpilogueTests
             Both(expected, expectedY, atOnce: false);
             Both(c, y, atOnce: true);
         }
-    }
-
-    private static void Multiply(bool bf16, WorkerPool pool, Matrix a, Matrix b, Matrix c, bool accumulate, float* bias, Epilogue epilogue)
-    {
-        if (bf16) BFloat16Gemm.Multiply(pool, a, b, c, accumulate, bias, epilogue);
-        else Gemm.Multiply(pool, a, b, c, accumulate, bias, epilogue);
     }
 }

@@ -162,7 +162,7 @@ public unsafe class PagedAttentionTests
     private static (float[] Key, float[] Value) Stored(KvPrecision precision, float[] key, float[] value)
     {
         var layout = new KvLayout(precision, 1, key.Length);
-        using Guarded keys = new((int)layout.BlockBytes / sizeof(float)), values = new(keys.Length), qkv = new([.. new float[key.Length], .. key, .. value]), o = new(key.Length);
+        using Guarded keys = new(((int)layout.BlockBytes + KvLayout.BytesBehind) / sizeof(float)), values = new(keys.Length), qkv = new([.. new float[key.Length], .. key, .. value]), o = new(key.Length);
         int[] starts = [0, 1], held = [3];
         var table = 0;
         fixed (int* s = starts, h = held)
@@ -211,7 +211,7 @@ public unsafe class PagedAttentionTests
         var blocks = s_lengths.Sum(KvPages.BlocksOf);
         int[] tables = [.. Enumerable.Range(0, blocks).Reverse()];
         var layout = new KvLayout(precision, shape.KeyValueHeads, shape.HeadSize);
-        using Guarded keys = new(blocks * (int)layout.BlockBytes / sizeof(float)), values = new(keys.Length);
+        using Guarded keys = new((blocks * (int)layout.BlockBytes + KvLayout.BytesBehind) / sizeof(float)), values = new(keys.Length);
         // What a block held before is nobody's business: all bits set are no number in any format.
         keys.Span.Fill(BitConverter.UInt32BitsToSingle(uint.MaxValue));
         values.Span.Fill(BitConverter.UInt32BitsToSingle(uint.MaxValue));

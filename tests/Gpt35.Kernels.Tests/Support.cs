@@ -1,44 +1,72 @@
+using System.Runtime.InteropServices;
+
 namespace Gpt35.Kernels.Tests;
 
-/// <summary>Floats between guard zones that must stay as they are; disposing checks them.</summary>
-internal sealed unsafe class Guarded : IDisposable
+/// <summary>
+/// Floats behind a guard zone that must stay as it is, which disposing checks, and right before a page that nobody may touch: a kernel that reads or writes beyond them
+/// ends the process. Where the system is not Linux a second zone stands for that page.
+/// </summary>
+internal sealed unsafe partial class Guarded : IDisposable
 {
-    private const int Zone = 64;
     private const float Mark = 12345.678f;
-    private readonly NativeBuffer<float> memory;
+    private const int None = 0, ReadWrite = 3;
+    private static readonly int page = Environment.SystemPageSize;
+    private readonly int before;
+    private readonly float* memory;
 
-    internal Guarded(int length, int misalignment = 0)
+    internal Guarded(int length)
     {
         Length = length;
-        Offset = Zone + misalignment;
-        memory = new NativeBuffer<float>(length + 2 * Zone + misalignment);
-        memory.Span.Fill(Mark);
+        var pages = 1 + Simd.Pieces((long)length * sizeof(float), page);
+        before = pages * page / sizeof(float) - length;
+        memory = (float*)NativeMemory.AlignedAlloc((nuint)(pages + 1) * (nuint)page, (nuint)page);
+        Before.Fill(Mark);
         Span.Clear();
+        After.Fill(Mark);
+        Allow(None);
     }
 
     internal Guarded(float[] values) : this(values.Length) => values.CopyTo(Span);
 
     internal int Length { get; }
-    private int Offset { get; }
-    internal float* Pointer => memory.Pointer + Offset;
-    internal Span<float> Span => memory.Span.Slice(Offset, Length);
+    internal float* Pointer => memory + before;
+    internal Span<float> Span => new(Pointer, Length);
     internal float[] Array => Span.ToArray();
+    /// <summary>The same by their bits, in which 0 is not −0.</summary>
+    internal uint[] Bits => MemoryMarshal.Cast<float, uint>(Span).ToArray();
+    private Span<float> Before => new(memory, before);
+    private Span<float> After => new(Pointer + Length, page / sizeof(float));
 
     public void Dispose()
     {
-        Assert.DoesNotContain(memory.Span[..Offset].ToArray(), value => value != Mark);
-        Assert.DoesNotContain(memory.Span[(Offset + Length)..].ToArray(), value => value != Mark);
-        memory.Dispose();
+        Allow(ReadWrite);
+        var untouched = !Before.ContainsAnyExcept(Mark) && !After.ContainsAnyExcept(Mark);
+        NativeMemory.AlignedFree(memory);
+        Assert.True(untouched, "Something was written before or behind an array.");
     }
 
     public static implicit operator float*(Guarded guarded) => guarded.Pointer;
+
+    /// <summary>What may be done with the page behind.</summary>
+    private void Allow(int protection)
+    {
+        if (OperatingSystem.IsLinux()) Assert.Equal(0, Protect(Pointer + Length, (nuint)page, protection));
+    }
+
+    [LibraryImport("libc", EntryPoint = "mprotect")]
+    private static partial int Protect(void* memory, nuint length, int protection);
 }
 
 /// <summary>What the tests of all kernels share.</summary>
 internal static class Support
 {
+    private const string Best = "best";
+
     /// <summary>Every tier that this processor can run.</summary>
     public static TheoryData<SimdTier> Tiers => [.. Enum.GetValues<SimdTier>().Where(tier => tier <= Simd.Best)];
+
+    /// <summary>The same by name, and what the machine takes where no tier is forced: machine code of our own, where it can.</summary>
+    public static TheoryData<string> TiersAndBest => [Best, .. Enum.GetValues<SimdTier>().Where(tier => tier <= Simd.Best).Select(tier => tier.ToString())];
 
     internal static readonly WorkerPool[] Pools = [new(1), new(2), new(3)];
 
@@ -63,6 +91,13 @@ internal static class Support
         {
             Simd.Forced = null;
         }
+    }
+
+    /// <summary>One of <see cref="TiersAndBest"/>.</summary>
+    internal static void InTier(string tier, Action action)
+    {
+        if (tier == Best) action();
+        else InTier(Enum.Parse<SimdTier>(tier), action);
     }
 
     /// <summary>Differences of at most tolerance·(1 + |expected|).</summary>
