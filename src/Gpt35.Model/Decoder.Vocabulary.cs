@@ -8,12 +8,15 @@ namespace Gpt35.Model;
 /// </summary>
 public sealed unsafe partial class Decoder
 {
-    /// <summary>Logits of about this many floats exist at a time, 4 MB: what comes next still finds them in the cache.</summary>
-    private const int LogitChunkFloats = 1 << 20;
-    /// <summary>But no fewer rows: the whole vocabulary is packed anew for every chunk, which makes the products 4 % slower with 256 rows and 20 to 30 % with 64.</summary>
-    private const int FewestLogitChunkRows = 512;
+    /// <summary>
+    /// Rows whose logits exist at a time, as of a block's products; half of them where they are many. The whole vocabulary is packed anew for every chunk: beside 1,024 rows the products take 3 % longer with 512
+    /// (7 in bfloat16), 6 with 256 and 25 with 64.
+    /// </summary>
+    private const int LogitRows = BlockRows, FewestLogitRows = 512;
+    /// <summary>Many: 128 MB.</summary>
+    private const long ManyLogits = 1 << 25;
     /// <summary>Where only the loss itself gives the gradient, a batch with fewer logits than this, 64 MB, is one chunk, so that the backward pass need not multiply once more.</summary>
-    private const long KeptLogitFloats = 1 << 24;
+    private const long KeptLogits = 1 << 24;
 
     private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new();
 
@@ -91,5 +94,5 @@ public sealed unsafe partial class Decoder
     /// <param name="forBackward">Whether a backward pass follows.</param>
     /// <param name="atOnce">Whether it needs them no more, because <see cref="ForwardRequest.LogProbGradient"/> was known.</param>
     internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward, bool atOnce) =>
-        forBackward && !atOnce && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize / 2 * 2));
+        forBackward && !atOnce && (long)n * config.VocabSize <= KeptLogits ? n : Math.Min(n, (long)LogitRows * config.VocabSize > ManyLogits ? FewestLogitRows : LogitRows);
 }
