@@ -62,8 +62,12 @@ public sealed unsafe class WorkerPool : IDisposable
 
     public int Threads { get; }
 
-    /// <summary>Runs parts 0 … parts − 1 and returns when all are done. Allocates nothing. An exception in a part is rethrown here.</summary>
-    /// <remarks>Several threads may call at once: their jobs run one after the other. A call from inside a part runs on that thread alone.</remarks>
+    /// <summary>Runs parts 0 … parts − 1 and returns when all are done. Allocates nothing.</summary>
+    /// <remarks>
+    /// Several threads may call at once: jobs that are shared run one after the other. A job of one part, any job of a pool of one thread, and any call from inside a part of a shared job run on the
+    /// calling thread alone, at once. An exception in a part is rethrown here, of several the first: after all other parts where the job is shared, instead of the parts that would follow where it is not.
+    /// </remarks>
+    /// <exception cref="ObjectDisposedException">The pool was disposed of.</exception>
     public void Run<TJob>(int parts, in TJob job) where TJob : struct, IParallelJob
     {
         if (Profile is { } profile && !insidePart) profile.Run(this, parts, job);

@@ -1,8 +1,8 @@
 namespace Gpt35.Training;
 
 /// <summary>
-/// Which examples each optimizer step sees: every epoch is a fresh permutation, cut into steps by a budget. The plan is a function of
-/// (sizes, budget, seed) alone, so the step number is all the cursor a checkpoint needs.
+/// Which examples each optimizer step sees: every epoch is a fresh permutation, cut or packed into steps by a budget. The plan is a function of
+/// the sizes, the recipe's batch and the seed alone, so the step number is all the cursor a checkpoint needs.
 /// </summary>
 internal sealed class BatchPlan
 {
