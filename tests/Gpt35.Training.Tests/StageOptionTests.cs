@@ -146,6 +146,23 @@ public sealed class StageOptionTests(TinyRun tiny) : IClassFixture<TinyRun>
         public bool Recompute { get; init; }
     }
 
+    /// <summary>With all of Ziegler's −20 % per horizon, β would fall by a fifth of rollout_prompts / kl_horizon in one round.</summary>
+    [Theory, InlineData(1, false), InlineData(2, true)]
+    public void A_kl_horizon_that_would_turn_the_penalty_into_a_reward_is_refused(int horizon, bool works)
+    {
+        var run = $"ppo-horizon-{horizon}";
+        var recipe = tiny.Ppo with { Iterations = 2, KlTarget = 1e6, KlHorizon = horizon };
+        var refused = Record.Exception(() => Ppo.Run(recipe, tiny.Context(run)));
+        if (works)
+        {
+            Assert.Null(refused);
+            Assert.All(tiny.Metrics(run), row => Assert.True((double)JsonNode.Parse(row)!["kl_coef"]! > 0, row));
+            return;
+        }
+        Assert.Contains("kl_horizon is 1 and rollout_prompts 8", Assert.IsType<InvalidDataException>(refused).Message);
+        Assert.False(Directory.Exists(tiny.In(run)));
+    }
+
     private void Run(string stage, string run, Measured options, Recorder? observer = null, bool resume = false)
     {
         var context = tiny.Context(run, resume, observer);

@@ -14,6 +14,9 @@ public enum KlEstimator
 /// <summary>The penalty that keeps the policy near the model it started from (Ziegler et al. 2019, eq. 2; Ouyang et al. 2022, eq. 2).</summary>
 public static class KlPenalty
 {
+    /// <summary>Largest relative change of β within a horizon.</summary>
+    internal const double LargestChange = 0.2;
+
     /// <summary>KL estimate of every sampled token.</summary>
     /// <param name="logProb">log π(a_t), (n,).</param>
     /// <param name="referenceLogProb">log π_ref(a_t), (n,).</param>
@@ -55,7 +58,7 @@ public static class KlPenalty
     /// <param name="kl">Mean KL of a whole completion (the sum over its tokens).</param>
     /// <param name="target">The KL to hold, same unit.</param>
     /// <param name="episodes">Completions since the last update.</param>
-    /// <param name="horizon">Completions over which β may change by about 20 %.</param>
+    /// <param name="horizon">Completions over which β may change by about 20 %; more than a fifth of the episodes, or β would change its sign.</param>
     public static double AdaptCoefficient(double beta, double kl, double target, int episodes, int horizon) =>
-        beta * (1 + Math.Clamp(kl / target - 1, -0.2, 0.2) * episodes / horizon);
+        beta * (1 + Math.Clamp(kl / target - 1, -LargestChange, LargestChange) * episodes / horizon);
 }

@@ -73,7 +73,7 @@ public sealed record PpoRecipe : StageOptions
     [Range(1e-6, 1e6)]
     public double? KlTarget { get; init; }
 
-    /// <summary>Completions over which β may change by about 20 % (lm-human-preferences: 10,000).</summary>
+    /// <summary>Completions over which β may change by about 20 % (lm-human-preferences: 10,000); with <see cref="KlTarget"/> more than a fifth of <see cref="RolloutPrompts"/>.</summary>
     [Range(1, int.MaxValue)]
     public int KlHorizon { get; init; } = 10_000;
 
@@ -121,4 +121,12 @@ public sealed record PpoRecipe : StageOptions
 
     /// <summary>The value network's optimizer; its schedule counts rounds.</summary>
     public required OptimizerOptions ValueOptimizer { get; init; }
+
+    /// <exception cref="InvalidDataException">β could fall by all it has within one round: what is below zero rewards distance from the reference.</exception>
+    internal void RequirePenalty()
+    {
+        if (KlTarget is null || KlPenalty.LargestChange * RolloutPrompts < KlHorizon) return;
+        throw new InvalidDataException(
+            $"kl_horizon is {KlHorizon} and rollout_prompts {RolloutPrompts}: within one round the KL penalty could fall to zero or turn into a reward. Set kl_horizon above {RolloutPrompts * KlPenalty.LargestChange:0.#}, better far above (10,000 by default), or leave out kl_target.");
+    }
 }

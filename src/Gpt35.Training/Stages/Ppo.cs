@@ -19,6 +19,7 @@ public static class Ppo
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
     public static StageSummary Run(PpoRecipe recipe, StageContext context)
     {
+        recipe.RequirePenalty();
         using var run = RunFolder.Open(context, "ppo", recipe);
         using var models = new PpoModels(recipe, run);
         var (train, heldout) = Prompts(recipe, models, context.Observer.Note);
