@@ -20,6 +20,12 @@ internal static class OptionExtensions
         return option;
     }
 
+    public static Option<T?> Between<T>(this Option<T?> option, T minimum, T maximum) where T : struct, INumber<T>
+    {
+        option.CustomParser = result => Parse(result, option.Name, minimum, maximum);
+        return option;
+    }
+
     public static Option<T?> AtLeast<T>(this Option<T?> option, T minimum) where T : struct, INumber<T>
     {
         option.CustomParser = result => Parse(result, option.Name, minimum, null);

@@ -23,12 +23,14 @@ public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Toke
     /// <param name="context">Most tokens of a window.</param>
     /// <param name="maxTokens">Stop after the document that reaches this many tokens; 0 takes all.</param>
     /// <param name="fim">Which documents are rearranged to teach insertion, and how; null leaves all as they are.</param>
-    public static TextWindows Cut(IEnumerable<string> documents, Tokenizer tokenizer, int context, long maxTokens = 0, FillInTheMiddle? fim = null)
+    /// <param name="threads">Threads that encode; 0: all cores. The windows are the same.</param>
+    /// <exception cref="InvalidDataException">What reading the documents throws; or the tokenizer lacks the tokens of <paramref name="fim"/>.</exception>
+    public static TextWindows Cut(IEnumerable<string> documents, Tokenizer tokenizer, int context, long maxTokens = 0, FillInTheMiddle? fim = null, int threads = 0)
     {
         if (fim is not null) FillInTheMiddle.RequireTokens(tokenizer);
         var windows = new List<TokenSequence>();
         long tokens = 0, bytes = 0;
-        foreach (var (sequences, size) in Encode(documents, tokenizer, context, fim))
+        foreach (var (sequences, size) in Encode(documents, tokenizer, context, fim, threads))
         {
             foreach (var window in sequences)
             {
@@ -41,9 +43,9 @@ public sealed record TextWindows(IReadOnlyList<TokenSequence> Windows, long Toke
         return new TextWindows(windows, tokens, bytes) { Lengths = [.. windows.Select(window => window.Ids.Length)] };
     }
 
-    /// <summary>Encoding is by far the slowest part of reading a corpus and documents are independent, so it uses every core.</summary>
-    private static IEnumerable<(IReadOnlyList<int[]> Sequences, int Bytes)> Encode(IEnumerable<string> documents, Tokenizer tokenizer, int context, FillInTheMiddle? fim) =>
-        documents.AsParallel().AsOrdered().Select((document, index) =>
+    /// <summary>Encoding is by far the slowest part of reading a corpus and documents are independent, so it uses every thread that it may.</summary>
+    private static IEnumerable<(IReadOnlyList<int[]> Sequences, int Bytes)> Encode(IEnumerable<string> documents, Tokenizer tokenizer, int context, FillInTheMiddle? fim, int threads) =>
+        InParallel.Stream(documents, threads, (document, index) =>
             (fim?.Apply(document, index, tokenizer, context) ?? CutUp(tokenizer.Encode(document), tokenizer, context), Encoding.UTF8.GetByteCount(document)));
 
     private static List<int[]> CutUp(int[] ids, Tokenizer tokenizer, int context)

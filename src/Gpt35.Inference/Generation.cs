@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
 using Gpt35.Inference.Scheduling;
-using Gpt35.Tokenization;
 
 namespace Gpt35.Inference;
 
@@ -111,9 +110,9 @@ public sealed class Generation
     /// <summary>There are new tokens.</summary>
     internal void Notify() => changed.Set();
 
-    internal void Finish(Sample sample, Tokenizer? tokenizer)
+    internal void Finish(Sample sample)
     {
-        completions[sample.Index] = sample.Complete(tokenizer);
+        completions[sample.Index] = sample.Completion;
         if (--unfinished > 0) return;
         whole.TrySetResult(completions!);
         changed.Set();

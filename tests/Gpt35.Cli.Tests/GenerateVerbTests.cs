@@ -246,6 +246,108 @@ public sealed class GenerateVerbTests : IDisposable
     }
 
     [Fact]
+    public void Biases_of_tokens_are_named_by_text_or_id_and_change_what_is_written()
+    {
+        var model = Model(null);
+        string Written(string verb, params string[] arguments)
+        {
+            using var terminal = new Terminal("x\n");
+            Assert.Equal(0, terminal.Run([verb, model, .. verb == "generate" ? ["x"] : Array.Empty<string>(), "-q", "--greedy", "--max-tokens", "5", .. arguments]));
+            return terminal.Out.TrimEnd();
+        }
+        Assert.Equal("xqqqqq", Written("generate", "--logit-bias", "q=100"));
+        Assert.Equal("x=====", Written("generate", "--logit-bias", "==1e2"));
+        int id;
+        using (var loaded = ModelFolder.Load(model, WorkerPool.Shared)) id = loaded.Tokenizer.Encode("z")[0];
+        Assert.Equal("xzzzzz", Written("generate", "--logit-bias", "q=99.5", "--logit-bias", $"{id}=100"));
+        Assert.Equal("x", Written("generate", "--logit-bias", "<|endoftext|>=100"));
+        Directory.Delete(model, recursive: true);
+        model = Model(ChatFormat.ChatMl, "<|im_start|>", "<|im_end|>");
+        Assert.Equal("qqqqq", Written("chat", "--logit-bias", "q=100"));
+    }
+
+    [Theory]
+    [InlineData("q", "expected a token, '=' and a number")]
+    [InlineData("=5", "expected a token, '=' and a number")]
+    [InlineData("q=", "'' is no number from -100 to 100")]
+    [InlineData("q=101", "'101' is no number from -100 to 100")]
+    [InlineData("q=NaN", "'NaN' is no number from -100 to 100")]
+    [InlineData("qz=1", "'qz' is 2 tokens (\"q\" = ")]
+    [InlineData("9999=1", "there is no token 9999; the model's ids run from 0 to ")]
+    [InlineData("99999999999=1", "there is no token 99999999999")]
+    public void A_bias_that_means_nothing_is_refused_with_what_was_expected(string bias, string message)
+    {
+        using var terminal = new Terminal();
+        Assert.Equal(2, terminal.Run("generate", Model(null), "x", "--logit-bias", bias));
+        Assert.Contains($"--logit-bias '{bias}': {message}", terminal.Error);
+        Assert.Empty(terminal.Out);
+        using var twice = new Terminal();
+        Assert.Equal(2, twice.Run("generate", folder["model"], "x", "--logit-bias", "q=1", "--logit-bias", "q=2"));
+        Assert.Contains("has a bias already", twice.Error);
+    }
+
+    [Fact]
+    public void Log_probabilities_are_those_of_the_engine_in_a_table_that_fits_and_as_lines_of_json()
+    {
+        var model = Model(null);
+        using var loaded = ModelFolder.Load(model, WorkerPool.Shared);
+        int[] prompt = [loaded.Tokenizer.StartOfText, .. loaded.Tokenizer.Encode("x")];
+        var options = new SamplingOptions { MaxTokens = 6, Seed = 3, TopLogProbs = 4, StopTokens = [loaded.Tokenizer.EndOfText] };
+        using var engine = new InferenceEngine(loaded.Model, 2, loaded.Tokenizer);
+        var expected = engine.Generate([new GenerationRequest(prompt, options) { Samples = 2 }], TestContext.Current.CancellationToken);
+
+        using (var terminal = new Terminal())
+        {
+            Assert.Equal(0, terminal.Run("generate", model, "x", "--max-tokens", "6", "--seed", "3", "--logprobs", "4", "--json", "-n", "2"));
+            var lines = terminal.Out.TrimEnd().Split(Environment.NewLine).Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement).ToList();
+            Assert.Equal(expected.Sum(completion => completion.Tokens.Length + 1), lines.Count);
+            foreach (var (index, completion) in expected.Index())
+            {
+                var mine = lines.Where(line => line.GetProperty("index").GetInt32() == index).ToList();
+                Assert.Equal(completion.Tokens, mine[..^1].Select(line => line.GetProperty("id").GetInt32()));
+                Assert.Equal(completion.TokenLogProbs!.Chosen, mine[..^1].Select(line => line.GetProperty("logprob").GetSingle()));
+                Assert.Equal(completion.TokenLogProbs.Top.SelectMany(top => top),
+                    mine[..^1].SelectMany(line => line.GetProperty("top").EnumerateArray()).Select(top => new TokenLogProb(top.GetProperty("id").GetInt32(), top.GetProperty("logprob").GetSingle())));
+                Assert.Equal(loaded.Tokenizer.DecodeBytes(completion.Tokens, includeSpecial: true), mine[..^1].SelectMany(line => line.GetProperty("bytes").EnumerateArray()).Select(value => value.GetByte()));
+                Assert.Equal((completion.Text, "length", 6), (mine[^1].GetProperty("text").GetString(), mine[^1].GetProperty("finish").GetString(), mine[^1].GetProperty("tokens").GetInt32()));
+            }
+        }
+        using (var terminal = new Terminal(width: 60))
+        {
+            Assert.Equal(0, terminal.Run("generate", model, "x", "--max-tokens", "6", "--seed", "3", "--logprobs", "4"));
+            var lines = terminal.Out.TrimEnd().Split(Environment.NewLine);
+            Assert.Equal("x" + expected[0].Text, lines[0]);
+            Assert.Matches("^token +log p  likeliest$", lines[1]);
+            Assert.All(lines[2..], line => Assert.InRange(line.Length, 1, 60));
+            for (var place = 0; place < 6; place++) Assert.Single(lines[2..], line => !line.StartsWith("  ") && line.Contains(FormattableString.Invariant($" {expected[0].TokenLogProbs!.Chosen[place]:0.000}  ")));
+            foreach (var one in expected[0].TokenLogProbs!.Top.SelectMany(top => top)) Assert.Contains(FormattableString.Invariant($" {one.LogProb:0.000}"), terminal.Out);
+        }
+        using (var terminal = new Terminal())
+        {
+            Assert.Equal(0, terminal.Run("generate", model, "x", "--max-tokens", "6", "--seed", "3", "--json"));
+            Assert.Equal(expected[0].Text, System.Text.Json.JsonDocument.Parse(terminal.Out).RootElement.GetProperty("text").GetString());
+        }
+        using var wrong = new Terminal();
+        Assert.Equal(2, wrong.Run("generate", model, "x", "--logprobs", "21"));
+        Assert.Contains("--logprobs is '21'; expected a whole number between 0 and 20.", wrong.Error);
+    }
+
+    [Fact]
+    public void Ids_that_only_the_model_has_are_shown_as_such()
+    {
+        var model = Model(null);
+        using (var loaded = ModelFolder.Load(model, WorkerPool.Shared))
+        {
+            using var wide = Decoder.Create(loaded.Model.Config with { VocabSize = loaded.Tokenizer.VocabSize + 200 }, 1, WorkerPool.Shared);
+            ModelFolder.Save(folder["wide"], wide, loaded.Tokenizer, new ModelCard { Stage = "pretrain" });
+        }
+        using var table = new Terminal();
+        Assert.Equal(0, table.Run("generate", folder["wide"], "x", "--logit-bias", "q=100", "--greedy", "--max-tokens", "3", "--logprobs", "20"));
+        Assert.StartsWith("xqqq", table.Out);
+        Assert.Matches(@"\(id \d+\) -\d", table.Out);
+    }
+
+    [Fact]
     public void What_is_written_has_the_form_that_was_asked_for()
     {
         var model = Model(null);

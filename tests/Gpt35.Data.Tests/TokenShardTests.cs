@@ -50,6 +50,49 @@ public class TokenShardTests
         string Refusal<T>() where T : Exception => Assert.Throws<T>(() => TokenShards.Open(folder.Path("."), tokenizer)).Message;
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Text_is_tokenized_on_as_many_threads_as_are_allowed_with_the_same_result(int threads)
+    {
+        using TemporaryFolder folder = new(), all = new();
+        var tokenizer = Tokenizer.Load("r50k_base");
+        var readers = new HashSet<int>();
+        var cut = TextWindows.Cut(Read(), tokenizer, 17, threads: threads);
+        Assert.InRange(readers.Count, 1, threads);
+        Assert.Equal(TextWindows.Cut(Documents, tokenizer, 17).Windows.Select(window => window.Ids), cut.Windows.Select(window => window.Ids));
+        readers.Clear();
+        var written = TokenShardWriter.Write(folder.Path("."), Read(), tokenizer, 100, TestContext.Current.CancellationToken, threads);
+        Assert.InRange(readers.Count, 1, threads);
+        Assert.Equal(Write(all, tokenizer, 100).Shards, written.Shards);
+
+        // Documents are read by the threads that encode them.
+        IEnumerable<string> Read()
+        {
+            foreach (var document in Documents)
+            {
+                readers.Add(Environment.CurrentManagedThreadId);
+                Thread.Yield();
+                yield return document;
+            }
+        }
+    }
+
+    [Fact]
+    public void A_damaged_row_is_told_as_it_is()
+    {
+        using var folder = new TemporaryFolder();
+        var tokenizer = Tokenizer.Load("r50k_base");
+        foreach (var use in (Action[])[() => TextWindows.Cut(Damaged(), tokenizer, 17), () => TokenShardWriter.Write(folder.Path("."), Damaged(), tokenizer, 100)])
+            Assert.Equal("a.jsonl:3: damaged", Assert.Throws<InvalidDataException>(use).Message);
+
+        static IEnumerable<string> Damaged()
+        {
+            yield return "whole";
+            throw new InvalidDataException("a.jsonl:3: damaged");
+        }
+    }
+
     [Fact]
     public void Shards_of_another_tokenizer_are_refused()
     {

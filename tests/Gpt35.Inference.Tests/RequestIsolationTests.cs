@@ -1,4 +1,5 @@
 using Gpt35.Inference.Scheduling;
+using Gpt35.Inference.Tests.Constraints;
 using Gpt35.Inference.Tests.Scheduling;
 using Gpt35.Model;
 
@@ -25,6 +26,23 @@ public sealed class RequestIsolationTests : IDisposable
         Assert.Equal(Enumerable.Range(1, 5).Select(first => Engines.Alone(tiny.Decoder, Request(first))), good.Select(completions => completions[0].Tokens));
         Assert.Equal(0, engine.Status.BlocksInUse);
         tiny.Decoder.Parameters.BeginChange().Dispose();
+    }
+
+    /// <summary>A model may have more ids than its tokenizer: vocabularies are padded. The step that draws one of them holds the tokens of others too.</summary>
+    [Fact]
+    public async Task An_id_that_the_tokenizer_does_not_have_ends_its_own_request_and_no_other()
+    {
+        using var wide = new TinyModel(Documents.Tokenizer.VocabSize + 3, context: 96);
+        using var engine = new InferenceEngine(wide.Decoder, new EngineOptions { MaxSequences = 8, TokensPerStep = 64 }, Documents.Tokenizer);
+        GenerationRequest Drawing(int id, int first) => Request(first, 6) with { Options = new SamplingOptions { MaxTokens = 6, Temperature = 0, LogitBias = new Dictionary<int, double> { [id] = 100 } } };
+        Task<Completion[]>[] tasks;
+        using (engine.Steps.Take())
+            tasks = [.. Enumerable.Range(0, 6).Select(i => engine.CompleteAsync(Drawing(i == 1 ? Documents.Tokenizer.VocabSize + 1 : 40 + i, i), Cancel))];
+        Assert.Contains($"Id {Documents.Tokenizer.VocabSize + 1} is not in the vocabulary", (await Assert.ThrowsAsync<InvalidDataException>(() => tasks[1])).Message);
+        for (var i = 0; i < 6; i++)
+            if (i != 1) Assert.Equal(Enumerable.Repeat(40 + i, 6), (await tasks[i])[0].Tokens);
+        Assert.Equal((0, 0, 0), (engine.Status.Waiting, engine.Status.Running, engine.Status.BlocksInUse));
+        wide.Decoder.Parameters.BeginChange().Dispose();                    // nobody holds the weights any more
     }
 
     [Fact]

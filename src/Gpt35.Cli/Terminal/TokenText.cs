@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Gpt35.Tokenization;
 using Spectre.Console;
 
 namespace Gpt35.Cli.Terminal;
@@ -23,6 +24,12 @@ internal static class TokenText
         }
         return shown.ToString();
     }
+
+    /// <summary>A token in quotes; by its id where the tokenizer has none of that id, as models with a padded vocabulary do.</summary>
+    public static string Quoted(Tokenizer tokenizer, int id) => BytesOf(tokenizer, id) is { IsEmpty: false } bytes ? $"\"{Visible(bytes)}\"" : $"(id {id})";
+
+    /// <summary>A token's bytes, those of a special one's name too; none where the tokenizer has none of that id.</summary>
+    public static ReadOnlySpan<byte> BytesOf(Tokenizer tokenizer, int id) => tokenizer.HasToken(id) ? tokenizer.TokenBytes(id, includeSpecial: true) : [];
 
     /// <summary>Whether the session's output shows colours.</summary>
     public static bool IsColored(Session session) => session.Console.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors };

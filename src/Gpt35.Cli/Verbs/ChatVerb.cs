@@ -18,11 +18,13 @@ internal static class ChatVerb
         var weights = new WeightsArgument();
         var adapter = new AdapterArgument();
         var guesses = new GuessArguments();
+        var bias = new LogitBiasArgument();
         var command = new Command("chat", "Talk with a chat model in the terminal.") { model, system };
         sampling.AddTo(command);
         weights.AddTo(command);
         adapter.AddTo(command);
         guesses.AddTo(command);
+        bias.AddTo(command);
         command.SetAction(parsed =>
         {
             using var pool = Session.OpenPool(parsed);
@@ -30,10 +32,11 @@ internal static class ChatVerb
             using var folder = adapter.Open(session, parsed, path, pool, weights.Read(parsed));
             WeightsArgument.Announce(session, parsed, folder.Model);
             var format = Models.RequireChatFormat(folder, path);
+            var options = sampling.Read(parsed) with { LogitBias = bias.Read(parsed, folder) };
             session.Say(parsed, "Type a message. /reset forgets all, /quit leaves, Ctrl-C stops an answer.");
             using var draft = guesses.OpenDraft(parsed, folder, pool, weights.Read(parsed));
             using var engine = Models.EngineOf(folder, weights.ReadCache(parsed), draft: draft, lookup: guesses.LooksUp(parsed));
-            new Conversation(session, engine, format, parsed.GetValue(system), sampling.Read(parsed)).Run();
+            new Conversation(session, engine, format, parsed.GetValue(system), options).Run();
             return ExitCode.Done;
         });
         return command;

@@ -27,7 +27,8 @@ internal static class DataTokenizeVerb
             try
             {
                 var documents = paths.SelectMany(path => RecordReader.ReadText(path, session.Error.WriteLine));
-                AtomicFolder.Write(folder, temporary => index = TokenShardWriter.Write(temporary, documents, tokenizer, parsed.GetValue(shardTokens), session.Cancel));
+                AtomicFolder.Write(folder, temporary => index = TokenShardWriter.Write(temporary, documents, tokenizer, parsed.GetValue(shardTokens), session.Cancel,
+                    parsed.GetValue<int>(CommandLine.Threads)));
             }
             catch (OperationCanceledException)
             {

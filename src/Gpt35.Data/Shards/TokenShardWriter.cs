@@ -13,7 +13,7 @@ public static class TokenShardWriter
     public const long DefaultShardTokens = 100_000_000;
 
     /// <summary>
-    /// Encodes <paramref name="documents"/> on every core and writes shards and index.json into <paramref name="folder"/>. No more than a few
+    /// Encodes <paramref name="documents"/> on several threads and writes shards and index.json into <paramref name="folder"/>. No more than a few
     /// documents and the document table of one shard are held in memory.
     /// </summary>
     /// <param name="folder">An existing folder.</param>
@@ -21,15 +21,16 @@ public static class TokenShardWriter
     /// <param name="tokenizer">Text to ids.</param>
     /// <param name="shardTokens">A shard ends with the document that reaches this many tokens.</param>
     /// <param name="cancel">Stops; the folder is then unfinished.</param>
-    /// <exception cref="InvalidDataException">There is no document.</exception>
-    public static ShardIndex Write(string folder, IEnumerable<string> documents, Tokenizer tokenizer, long shardTokens = DefaultShardTokens, CancellationToken cancel = default)
+    /// <param name="threads">Threads that encode; 0: all cores. The shards are the same.</param>
+    /// <exception cref="InvalidDataException">There is no document, or what reading them throws.</exception>
+    public static ShardIndex Write(string folder, IEnumerable<string> documents, Tokenizer tokenizer, long shardTokens = DefaultShardTokens, CancellationToken cancel = default, int threads = 0)
     {
         var vocabulary = ShardFiles.HashOf(tokenizer);
         var shards = new List<ShardEntry>();
         OpenShard? open = null;
         try
         {
-            foreach (var (ids, bytes, key) in Encode(documents, tokenizer, cancel))
+            foreach (var (ids, bytes, key) in Encode(documents, tokenizer, threads, cancel))
             {
                 cancel.ThrowIfCancellationRequested();
                 open ??= new OpenShard(Path.Combine(folder, $"shard-{shards.Count:D5}.bin"), tokenizer, vocabulary);
@@ -39,11 +40,6 @@ public static class TokenShardWriter
                 open = null;
             }
             if (open is not null) shards.Add(open.Finish());
-        }
-        catch (AggregateException e) when (e.InnerException is { } first)
-        {
-            // A damaged input file is read on a worker thread; its message is for the user.
-            throw first is InvalidDataException ? new InvalidDataException(first.Message, e) : first is IOException ? new IOException(first.Message, e) : e;
         }
         finally
         {
@@ -55,9 +51,8 @@ public static class TokenShardWriter
         return index;
     }
 
-    private static IEnumerable<(int[] Ids, long Bytes, ulong Key)> Encode(IEnumerable<string> documents, Tokenizer tokenizer, CancellationToken cancel) =>
-        documents.AsParallel().AsOrdered().WithCancellation(cancel).Select(document =>
-            (tokenizer.Encode(document), (long)Encoding.UTF8.GetByteCount(document), ShardFiles.KeyOf(document)));
+    private static IEnumerable<(int[] Ids, long Bytes, ulong Key)> Encode(IEnumerable<string> documents, Tokenizer tokenizer, int threads, CancellationToken cancel) =>
+        InParallel.Stream(documents, threads, (document, _) => (tokenizer.Encode(document), (long)Encoding.UTF8.GetByteCount(document), ShardFiles.KeyOf(document)), cancel);
 
     private sealed class OpenShard : IDisposable
     {

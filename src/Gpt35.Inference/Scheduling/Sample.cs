@@ -15,6 +15,8 @@ internal sealed class Sample
     private readonly TokenChooser chooser;
     private int generated, chosen;              // chosen: behind those, in the step under way
     private int end;                            // tokens of the whole completion, once its last one is chosen
+    private int[] asked = [];                   // what a speculator guesses, with room for the most
+    private int askedCount;
 
     /// <param name="generation">Whose completion it is.</param>
     /// <param name="index">Which one.</param>
@@ -67,6 +69,9 @@ internal sealed class Sample
     /// <summary>What its own code failed with in the step under way.</summary>
     public Exception? Failure { get; set; }
 
+    /// <summary>What is guessed to follow the text.</summary>
+    public ReadOnlySpan<int> Guess => Draft is { } draft ? draft.Guess : asked.AsSpan(0, askedCount);
+
     /// <summary>Guessed tokens of the step under way.</summary>
     public int Guessed { get; set; }
 
@@ -116,6 +121,21 @@ internal sealed class Sample
     /// <summary>Whether other samples of the request wait for this one to have read the prompt.</summary>
     public bool LeadsOthers => Index == 0 && Generation.Request.Samples > 1 && generated == 0;
 
+    /// <summary>Has a speculator guess what follows the text.</summary>
+    /// <param name="speculator">Its own code: it may take its time, write nonsense or throw.</param>
+    /// <param name="most">Most tokens.</param>
+    /// <param name="vocabSize">V: a guess ends before what is no id.</param>
+    /// <returns>How many tokens there are.</returns>
+    public int Ask(ISpeculator speculator, int most, int vocabSize)
+    {
+        askedCount = 0;
+        if (most == 0) return 0;
+        if (asked.Length < most) asked = new int[Math.Max(most, speculator.MostTokens)];
+        var found = Math.Clamp(speculator.Guess(Text, asked.AsSpan(0, most)), 0, most);
+        while (askedCount < found && (uint)asked[askedCount] < (uint)vocabSize) askedCount++;
+        return askedCount;
+    }
+
     /// <summary>Chooses the next token, for the thread that has it in hand: all others see it once it is published.</summary>
     /// <exception cref="InvalidDataException">The logits are no numbers.</exception>
     public int Choose(ReadOnlySpan<float> logits)
@@ -148,9 +168,18 @@ internal sealed class Sample
     public TokenChooser NewChooser(SamplerMemories memories, Tokenizer? tokenizer) =>
         new(Generation.Request.Options with { TopLogProbs = null }, memories, Generation.Request.Stream + Index, room, tokenizer);
 
-    public Completion Complete(Tokenizer? tokenizer) => new(GeneratedTokens.ToArray(), logProbs[..generated], chooser.Finish!.Value)
+    /// <summary>The whole of it, once it has ended.</summary>
+    public Completion? Completion { get; private set; }
+
+    /// <summary>Puts together what was chosen, behind the last token and before it is published.</summary>
+    /// <exception cref="InvalidDataException">A token that was chosen is none of the tokenizer's.</exception>
+    public void Complete(Tokenizer? tokenizer)
     {
-        Text = tokenizer is null ? null : chooser.TextOf(GeneratedTokens, tokenizer),
-        TokenLogProbs = chooser.Report,
-    };
+        var all = tokens.AsSpan(promptLength, end);
+        Completion = new Completion(all.ToArray(), logProbs[..end], chooser.Finish!.Value)
+        {
+            Text = tokenizer is null ? null : chooser.TextOf(all, tokenizer),
+            TokenLogProbs = chooser.Report,
+        };
+    }
 }

@@ -11,12 +11,14 @@ internal sealed partial class Scheduler
     /// <summary>Logits that are not worth waking another thread for: some microseconds.</summary>
     private const int LogitsOfOneThread = 8192;
 
-    private void ChooseTokens()
+    private void ChooseTokens() => RunChoices(model.Pool, choosing.Count, batch.OutputCount * (long)model.Config.VocabSize, new ChoiceJob(this));
+
+    /// <summary>Runs choices that each stand for themselves, on all threads where there are enough logits.</summary>
+    internal static void RunChoices<TJob>(WorkerPool pool, int choices, long logits, TJob job) where TJob : struct, IParallelJob
     {
-        var job = new ChoiceJob(this);
-        if (batch.OutputCount * (long)model.Config.VocabSize > LogitsOfOneThread) model.Pool.Run(choosing.Count, job);
+        if (logits > LogitsOfOneThread) pool.Run(choices, job);
         else
-            for (var place = 0; place < choosing.Count; place++) job.Run(place);
+            for (var place = 0; place < choices; place++) job.Run(place);
     }
 
     /// <summary>The tokens of one sample.</summary>
@@ -25,7 +27,7 @@ internal sealed partial class Scheduler
         public void Run(int part) => scheduler.Choose(scheduler.choosing[part]);
     }
 
-    /// <summary>Chooses row by row, as far as the guesses were right.</summary>
+    /// <summary>Chooses row by row, as far as the guesses were right; behind the last token, the completion is put together here too.</summary>
     private void Choose(Sample sample)
     {
         try
@@ -36,6 +38,7 @@ internal sealed partial class Scheduler
                 if (row == sample.Rows.End - 1 || token != batch.Tokens[batch.OutputRows[row] + 1]) break;
                 sample.Right++;
             }
+            if (sample.Finish is not null) sample.Complete(Tokenizer);
         }
         catch (Exception exception)
         {

@@ -16,44 +16,48 @@ internal sealed partial class Scheduler
     /// </summary>
     private double TokensOfAPass => model.Precision == WeightPrecision.F32 && model.WeightBytes > 64L << 20 ? 16 : model.WeightBytes > 16L << 20 ? 3 : 1;
 
-    private readonly List<Sample> drafting = [];        // those for whom the draft model is at work
-    private readonly int[] guess;
+    private readonly List<Sample> guessing = [];        // those for whom guesses are made before the step
     private double guessCost;                           // of one more token, as a part of a sample's share of a pass
     private int guessBudget;                            // of the step that is being planned
     private double guessRate = GuessLength.FirstRate;   // of all samples, to begin new ones with
 
-    /// <summary>Lets the draft model guess, in passes of its own before the step's.</summary>
-    private void Draft(Drafter drafter)
+    /// <summary>
+    /// Has the speculator or the draft model guess what follows the texts under way, before the step and without the lock: either may take its time. What they change belongs to samples that are in
+    /// flight meanwhile, so that nobody else touches it.
+    /// </summary>
+    private void GuessAhead()
     {
+        if (drafter is null && options.Speculator is null) return;
+        int blocks;
         lock (gate)
         {
-            drafting.Clear();
             foreach (var sample in running)
-                if (sample.IsDecoding) drafting.Add(sample);
-            foreach (var sample in drafting) sample.InFlight = true;
+                if (sample.IsDecoding) guessing.Add(sample);
+            if (guessing.Count == 0) return;
+            foreach (var sample in guessing) sample.InFlight = true;
+            PlanGuesses();
+            blocks = pool.Available;
         }
         Exception? failure = null;
         try
         {
-            drafter.Follow(drafting);                              // without the lock: a constraint may take its time
-            lock (gate)
-            {
-                PlanGuesses();
-                drafter.Plan(drafting, guessCost, options.TokensPerStep, guessBudget);
-            }
-            drafter.Run();
+            if (drafter is not null) drafter.Guess(guessing, guessCost, options.TokensPerStep, guessBudget);
+            else Ask(options.Speculator!, blocks);
         }
         catch (Exception exception)
         {
             failure = exception;
         }
         lock (gate)
-            foreach (var sample in drafting)
+        {
+            foreach (var sample in guessing)
             {
                 sample.InFlight = false;
                 if (sample.Gone) Close(sample);                    // it was cancelled meanwhile
-                else if (failure is not null) Stop(sample.Generation, failure);
+                else if ((failure ?? sample.Failure) is { } reason) Stop(sample.Generation, reason);
             }
+            guessing.Clear();
+        }
     }
 
     private void PlanGuesses()
@@ -65,40 +69,39 @@ internal sealed partial class Scheduler
         guessBudget = (options.TokensPerStep - decoding) / 2;      // the other half is for prompts
     }
 
-    /// <summary>Guesses tokens to come, as far as there are blocks for them without taking any from others.</summary>
-    private int Guess(Sample sample)
+    /// <summary>Asks one sample after the other, on this thread: a speculator may remember things, and looking something up takes less time than waking another thread.</summary>
+    /// <param name="speculator">Whom.</param>
+    /// <param name="blocks">That nobody held when the guesses were planned.</param>
+    private void Ask(ISpeculator speculator, int blocks)
     {
-        var most = Math.Min(Math.Min(guess.Length, guessBudget), sample.MostTokens - sample.Count - 1);
-        most = Math.Min(most, sample.Held.Capacity + pool.Available * KvCache.BlockTokens - sample.Count);
-        if (most <= 0) return 0;
-        var guesses = sample.Draft is { } draft ? Copy(draft.Guess, most) : options.Speculator is { } speculator ? Ask(speculator, sample, most) : 0;
-        for (var i = 0; i < guesses; i++)
-            if ((uint)guess[i] >= (uint)model.Config.VocabSize) guesses = i;
-        if (guesses == 0 || !Reserve(sample, sample.Count + guesses)) return 0;
+        var budget = guessBudget;
+        foreach (var sample in guessing)
+        {
+            if (sample.Gone) continue;                             // it was cancelled meanwhile
+            try
+            {
+                var most = Math.Min(Math.Min(speculator.MostTokens, budget), MostAhead(sample, blocks));
+                budget -= sample.Ask(speculator, sample.GuessLength.Next(guessCost, most), model.Config.VocabSize);
+            }
+            catch (Exception exception)
+            {
+                sample.Failure = exception;                        // its own code: the others have nothing to do with it
+            }
+        }
+    }
+
+    /// <summary>How many tokens could be computed behind a sample's text: as far as it may become longer and there is memory that nobody holds.</summary>
+    private static int MostAhead(Sample sample, int blocks) =>
+        (int)Math.Min(sample.MostTokens - sample.Count - 1, sample.Held.Capacity + (long)blocks * KvCache.BlockTokens - sample.Count);
+
+    /// <summary>Makes room for guessed tokens, as far as there are blocks for them without taking any from others.</summary>
+    /// <returns>How many of them there is room for.</returns>
+    private int ReserveGuess(Sample sample)
+    {
+        var guesses = Math.Min(Math.Min(sample.Guess.Length, guessBudget), MostAhead(sample, pool.Available));
+        if (guesses <= 0 || !Reserve(sample, sample.Count + guesses)) return 0;
         guessBudget -= guesses;
         return guesses;
-    }
-
-    private int Copy(ReadOnlySpan<int> found, int most)
-    {
-        found = found[..Math.Min(most, found.Length)];
-        found.CopyTo(guess);
-        return found.Length;
-    }
-
-    private int Ask(ISpeculator speculator, Sample sample, int most)
-    {
-        most = sample.GuessLength.Next(guessCost, most);
-        if (most == 0) return 0;
-        try
-        {
-            return Math.Clamp(speculator.Guess(sample.Text, guess.AsSpan(0, most)), 0, most);
-        }
-        catch (Exception exception)
-        {
-            sample.Failure = exception;                            // its own code: the others have nothing to do with it
-            return 0;
-        }
     }
 
     /// <summary>Takes note of how many guesses were right.</summary>

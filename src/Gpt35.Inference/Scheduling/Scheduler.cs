@@ -14,7 +14,7 @@ namespace Gpt35.Inference.Scheduling;
 /// </summary>
 internal sealed partial class Scheduler : IDisposable
 {
-    private readonly Lock gate = new();                 // over everything but the pass itself and the choice of tokens behind it
+    private readonly Lock gate = new();                 // over everything but the guesses before a pass, the pass itself and the choice of tokens behind it
     private readonly Decoder model;
     private readonly EngineOptions options;
     private readonly KvCache cache;
@@ -37,8 +37,7 @@ internal sealed partial class Scheduler : IDisposable
         (this.model, this.options, Tokenizer) = (model, options, tokenizer);
         cache = new KvCache(model.Config, blocks, options.CachePrecision);
         pool = new BlockPool(blocks, options.PrefixCache);
-        memories = new SamplerMemories(model.Config.VocabSize, model.Pool.Threads);
-        guess = new int[options.Draft?.MostTokens ?? options.Speculator?.MostTokens ?? 0];
+        memories = new SamplerMemories(model.Config.VocabSize, Math.Max(model.Pool.Threads, options.Draft?.Decoder.Pool.Threads ?? 0));
         (version, draftVersion) = (model.Version, options.Draft?.Decoder.Version ?? 0);
         if (options.Draft is { } draft) drafter = new Drafter(draft, model, blocks, options.CachePrecision, options.PrefixCache, memories, tokenizer);
     }
@@ -137,7 +136,7 @@ internal sealed partial class Scheduler : IDisposable
     /// <summary>One pass over the model, and the choice of the tokens behind it. Does nothing where there is nothing to do.</summary>
     public void Step()
     {
-        if (drafter is not null) Draft(drafter);
+        GuessAhead();
         lock (gate)
         {
             try
@@ -302,13 +301,13 @@ internal sealed partial class Scheduler : IDisposable
         var taken = Math.Min(sample.Pending, most);
         var whole = taken == sample.Pending;
         if (!Reserve(sample, sample.Held.Length + taken)) return 0;
-        var ahead = guesses ? Guess(sample) : 0;
+        var ahead = guesses ? ReserveGuess(sample) : 0;
         var text = sample.Text.Slice(sample.Held.Length, taken);
         if (ahead > 0)
         {
             Span<int> guessed = stackalloc int[taken + ahead];
             text.CopyTo(guessed);
-            guess.AsSpan(0, ahead).CopyTo(guessed[taken..]);
+            sample.Guess[..ahead].CopyTo(guessed[taken..]);
             batch.Add(sample.Held, guessed, ahead + 1, sample.Adapter);
         }
         else batch.Add(sample.Held, text, whole ? 1 : 0, sample.Adapter);
@@ -356,8 +355,8 @@ internal sealed partial class Scheduler : IDisposable
     {
         running.Remove(sample);
         ReleaseBlocks(sample);
+        queue.Add(sample);                                     // first: a tenant that is gone in between would be forgotten, and with it what it was served
         queue.Leave(sample);
-        queue.Add(sample);
         preemptions++;
     }
 
@@ -379,7 +378,7 @@ internal sealed partial class Scheduler : IDisposable
             }
             try
             {
-                if ((failure ?? sample.Failure) is { } reason) ExceptionDispatchInfo.Throw(reason);
+                if (failure is not null) ExceptionDispatchInfo.Throw(failure);
                 if (sample.GeneratedCount == 0) promptTokens += sample.Taken;
                 var (first, end) = (batch.OutputStarts[b], batch.OutputStarts[b + 1]);
                 if (first == end)
@@ -458,7 +457,7 @@ internal sealed partial class Scheduler : IDisposable
     private void Finish(Sample sample)
     {
         Leave(sample);
-        sample.Generation.Finish(sample, Tokenizer);
+        sample.Generation.Finish(sample);
     }
 
     /// <summary>Ends a request before its time.</summary>

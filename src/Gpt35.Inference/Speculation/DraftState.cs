@@ -31,12 +31,12 @@ internal sealed class DraftState(Sample sample, TokenChooser chooser, int most)
     public ReadOnlySpan<int> Guess => guess.AsSpan(0, GuessCount);
 
     /// <summary>Whether more tokens are to be guessed.</summary>
-    public bool GoesOn => GuessCount < Wanted && chooser.Finish is null;
+    public bool GoesOn => GuessCount < Wanted && chooser.Finish is null && sample.Failure is null;
 
     /// <summary>Drops from the cache what was guessed and not chosen.</summary>
     public void DropWrong()
     {
-        read += Guess[..(Held.Length - read)].CommonPrefixLength(sample.Text[read..]);
+        read += Guess[..Math.Min(Held.Length - read, GuessCount)].CommonPrefixLength(sample.Text[read..]);   // fewer guesses than tokens: a pass failed
         Held.SetLength(read);
     }
 

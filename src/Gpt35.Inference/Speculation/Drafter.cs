@@ -7,7 +7,8 @@ namespace Gpt35.Inference.Speculation;
 
 /// <summary>
 /// Runs a draft model beside a scheduler. Before every step it reads what is new in the texts of all completions under way, and guesses ahead for all of them together, one small pass for each
-/// place. It keeps the keys and values of what it has read; a long prompt is read over several steps, during which nothing is guessed for it.
+/// place, whose tokens are chosen on all threads. It keeps the keys and values of what it has read; a long prompt is read over several steps, during which nothing is guessed for it.
+/// It is at work without the scheduler's lock, while all samples that it knows are in flight; what else is done with it is done under the lock.
 /// </summary>
 internal sealed class Drafter : IDisposable
 {
@@ -20,6 +21,7 @@ internal sealed class Drafter : IDisposable
     private readonly ExtendBatch batch = new();
     private readonly List<DraftState> drafting = [];    // of the step that is being prepared, in the order of its batch
     private float[] logits = [];
+    private bool forgetting;
 
     /// <param name="options">The draft model.</param>
     /// <param name="target">The model it guesses for.</param>
@@ -45,8 +47,21 @@ internal sealed class Drafter : IDisposable
 
     public int BlocksInUse => pool.Count - pool.Available;
 
+    /// <summary>Guesses what follows the texts of completions.</summary>
+    /// <param name="samples">Those that are decoding.</param>
+    /// <param name="cost">What one more token costs with both models, as a part of a pass of the larger one.</param>
+    /// <param name="budget">Most tokens of text to read.</param>
+    /// <param name="guesses">Most tokens to guess.</param>
+    public void Guess(List<Sample> samples, double cost, int budget, int guesses)
+    {
+        if (Interlocked.Exchange(ref forgetting, false)) pool.ForgetAll();
+        Follow(samples);
+        Plan(samples, cost, budget, guesses);
+        Run();
+    }
+
     /// <summary>Goes on with the texts of completions as they are now.</summary>
-    public void Follow(List<Sample> samples)
+    private void Follow(List<Sample> samples)
     {
         foreach (var sample in samples)
         {
@@ -55,12 +70,8 @@ internal sealed class Drafter : IDisposable
         }
     }
 
-    /// <summary>Plans passes for completions that have been followed, under the scheduler's lock.</summary>
-    /// <param name="samples">Those that are decoding.</param>
-    /// <param name="cost">What one more token costs with both models, as a part of a pass of the larger one.</param>
-    /// <param name="budget">Most tokens of text to read.</param>
-    /// <param name="guesses">Most tokens to guess.</param>
-    public void Plan(List<Sample> samples, double cost, int budget, int guesses)
+    /// <summary>Plans passes for completions that have been followed.</summary>
+    private void Plan(List<Sample> samples, double cost, int budget, int guesses)
     {
         batch.Clear();
         drafting.Clear();
@@ -82,14 +93,14 @@ internal sealed class Drafter : IDisposable
         }
     }
 
-    /// <summary>Computes the passes that were planned, without the lock.</summary>
-    /// <exception cref="InvalidDataException">The draft model's logits are no numbers.</exception>
-    public void Run()
+    /// <summary>Computes the passes that were planned.</summary>
+    private void Run()
     {
         if (drafting.Count == 0) return;
         Extend();
         foreach (var draft in drafting) draft.NoteRead();
-        while (Guess()) Extend();
+        drafting.RemoveAll(static draft => draft.Wanted == 0);      // their texts are not read to the end, so they have no row of logits
+        while (Choose()) Extend();
     }
 
     /// <summary>Forgets a sample.</summary>
@@ -102,7 +113,8 @@ internal sealed class Drafter : IDisposable
         sample.Draft = null;
     }
 
-    public void ForgetPrefixes() => pool.ForgetAll();
+    /// <summary>Forgets what texts began with, before anything is guessed again.</summary>
+    public void ForgetPrefixes() => Volatile.Write(ref forgetting, true);
 
     public void Dispose() => cache.Dispose();
 
@@ -116,26 +128,31 @@ internal sealed class Drafter : IDisposable
 
     /// <summary>Takes a token from every row of the last pass, and prepares the next one.</summary>
     /// <returns>Whether there is one.</returns>
-    private bool Guess()
+    private bool Choose()
     {
-        var row = 0;
-        foreach (var draft in drafting)
-            if (draft.Wanted > 0) Add(draft, logits.AsSpan(row++ * model.Config.VocabSize, model.Config.VocabSize));
+        Scheduler.RunChoices(model.Pool, drafting.Count, drafting.Count * (long)model.Config.VocabSize, new ChoiceJob(this));
         batch.Clear();
         drafting.RemoveAll(static draft => !draft.GoesOn);
         foreach (var draft in drafting) batch.Add(draft.Held, draft.Guess[^1..]);
         return drafting.Count > 0;
     }
 
-    private static void Add(DraftState draft, ReadOnlySpan<float> logits)
+    /// <summary>One token for one sample.</summary>
+    private readonly struct ChoiceJob(Drafter drafter) : IParallelJob
     {
+        public void Run(int part) => drafter.Choose(part);
+    }
+
+    private void Choose(int place)
+    {
+        var draft = drafting[place];
         try
         {
-            draft.Add(logits);
+            draft.Add(logits.AsSpan(place * model.Config.VocabSize, model.Config.VocabSize));
         }
-        catch (InvalidDataException exception)
+        catch (Exception exception)
         {
-            throw new InvalidDataException($"The draft model failed: {exception.Message}", exception);
+            draft.Sample.Failure = exception is InvalidDataException ? new InvalidDataException($"The draft model failed: {exception.Message}", exception) : exception;
         }
     }
 

@@ -17,7 +17,7 @@ public static class Pretraining
         var config = recipe.Model.ToConfig(tokenizer.VocabSize);
         config.Validate();
 
-        using var text = PretrainingText.Read(recipe, tokenizer, context.Observer.Note);
+        using var text = PretrainingText.Read(recipe, tokenizer, context.Observer.Note, context.Pool.Threads);
         var (train, heldout) = (text.Train, text.Heldout);
         var plan = BatchPlan.ForSteps(train.Lengths, recipe.Batch, recipe.Steps, recipe.Seed);
 

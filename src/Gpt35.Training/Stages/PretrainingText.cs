@@ -17,8 +17,12 @@ internal sealed class PretrainingText : IDisposable
 
     public TextWindows Heldout { get; }
 
+    /// <param name="recipe">What to read.</param>
+    /// <param name="tokenizer">Text to ids.</param>
+    /// <param name="note">Is told what was passed over.</param>
+    /// <param name="threads">Threads that encode.</param>
     /// <exception cref="InvalidDataException">Nothing is left to train on, or the shards do not fit the recipe.</exception>
-    public static PretrainingText Read(PretrainRecipe recipe, Tokenizer tokenizer, Action<string> note)
+    public static PretrainingText Read(PretrainRecipe recipe, Tokenizer tokenizer, Action<string> note, int threads)
     {
         var context = recipe.Model.ToConfig(tokenizer.VocabSize).MaxPositionEmbeddings;
         if (!AreShards("data.train", recipe.Data.Train))
@@ -30,12 +34,12 @@ internal sealed class PretrainingText : IDisposable
             var documents = DataSplit.Read(data, path => RecordReader.ReadText(path, note), document => document);
             var order = RandomStreams.Permutation(documents.Train.Count, RandomStreams.Key(recipe.Seed, RandomStream.Documents));
             var train = TextWindows.Cut(order.Select(i => documents.Train[i]), tokenizer, context,
-                fim: recipe.Fim is { } fim ? new FillInTheMiddle(fim.Rate, fim.SpmRate, RandomStreams.Key(recipe.Seed, RandomStream.FillInTheMiddle)) : null);
-            if (!heldoutShards) return new PretrainingText(train, documents.Train.Count, TextWindows.Cut(documents.Heldout, tokenizer, context, recipe.HeldoutTokens));
+                fim: recipe.Fim is { } fim ? new FillInTheMiddle(fim.Rate, fim.SpmRate, RandomStreams.Key(recipe.Seed, RandomStream.FillInTheMiddle)) : null, threads: threads);
+            if (!heldoutShards) return new PretrainingText(train, documents.Train.Count, TextWindows.Cut(documents.Heldout, tokenizer, context, recipe.HeldoutTokens, threads: threads));
             var held = TokenShards.Open(recipe.Data.Heldout, tokenizer);
             return new PretrainingText(train, documents.Train.Count, held.Cut(All(held), context, recipe.HeldoutTokens), held);
         }
-        return FromShards(recipe, tokenizer, context, note);
+        return FromShards(recipe, tokenizer, context, note, threads);
     }
 
     public void Dispose()
@@ -43,7 +47,7 @@ internal sealed class PretrainingText : IDisposable
         foreach (var mapped in shards) mapped?.Dispose();
     }
 
-    private static PretrainingText FromShards(PretrainRecipe recipe, Tokenizer tokenizer, int context, Action<string> note)
+    private static PretrainingText FromShards(PretrainRecipe recipe, Tokenizer tokenizer, int context, Action<string> note, int threads)
     {
         DataSplit.RequireOneWay(recipe.Data);
         if (recipe.Fim is not null)
@@ -67,7 +71,7 @@ internal sealed class PretrainingText : IDisposable
                 heldoutWindows = heldout.Cut(All(heldout), context, recipe.HeldoutTokens);
             }
             else if (recipe.Data.Heldout.Count > 0)
-                heldoutWindows = TextWindows.Cut(recipe.Data.Heldout.SelectMany(path => RecordReader.ReadText(path, note)), tokenizer, context, recipe.HeldoutTokens);
+                heldoutWindows = TextWindows.Cut(recipe.Data.Heldout.SelectMany(path => RecordReader.ReadText(path, note)), tokenizer, context, recipe.HeldoutTokens, threads: threads);
             else heldoutWindows = train.Cut([.. all.Where(document => DataSplit.IsHeldOut(train.KeyOf(document), fraction))], context, recipe.HeldoutTokens);
             return new PretrainingText(trainWindows, order.Length, heldoutWindows, train, heldout);
         }

@@ -55,6 +55,16 @@ public sealed class RequestQueueTests : IDisposable
     }
 
     [Fact]
+    public void Whose_text_gives_way_to_a_higher_priority_is_still_remembered_for_what_it_was_served()
+    {
+        var first = Ask("a", prompt: 20, tokens: 9);
+        for (var i = 0; i < 4; i++) scheduler.Step();
+        Generation[] all = [first, Ask("b"), Ask("high", priority: 1)];
+        // a has had 20 + 3 tokens and b none: it is b's turn when the place is free again.
+        Assert.Equal("high b a", Order(all));
+    }
+
+    [Fact]
     public void A_higher_priority_goes_first_and_takes_the_place_of_a_running_one()
     {
         var low = Ask("low", 0, 12);

@@ -35,6 +35,28 @@ public sealed class SchedulerMemoryTests
         Assert.Equal(8, scheduler.Status.Running);
     }
 
+    /// <summary>The same with guesses, which are chosen on all threads too.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void No_thread_allocates_anything_for_a_guessed_token(bool withDraft)
+    {
+        using var pool = new WorkerPool(2);
+        using var model = Decoder.CreateRandom(new ModelConfig { VocabSize = 1600, HiddenSize = 64, NumHiddenLayers = 2, NumAttentionHeads = 4, MaxPositionEmbeddings = 1024 }, WeightPrecision.F32, seed: 3, pool);
+        var options = new EngineOptions { MaxSequences = 8, GuessCost = 0 };
+        using var scheduler = new Scheduler(model, withDraft ? options with { Draft = new DraftModel(model) } : options with { Speculator = new PromptLookup() }, null, 600);
+        var sampling = new SamplingOptions { MaxTokens = 1000, Seed = 1, Temperature = 0, MinTokens = 1 };
+        for (var i = 0; i < 8; i++) scheduler.Submit(new GenerationRequest([1 + i, 2, 3, 2, 3, 2], sampling, i), 10);
+        for (var i = 0; i < 20; i++) scheduler.Step();
+        Assert.Equal(0, Enumerable.Range(0, 12).Min(_ =>
+        {
+            var before = GC.GetTotalAllocatedBytes(precise: true);
+            for (var i = 0; i < 4; i++) scheduler.Step();
+            return GC.GetTotalAllocatedBytes(precise: true) - before;
+        }));
+        Assert.True(scheduler.Status is { GuessedTokens: > 0, Running: 8 });
+    }
+
     [Fact]
     public void Ten_thousand_requests_leave_no_memory_behind()
     {

@@ -255,6 +255,98 @@ public sealed class SpeculationTests : IDisposable
     }
 
     [Fact]
+    public void A_draft_whose_logits_are_no_numbers_at_one_place_fails_the_request_that_comes_there()
+    {
+        const int Place = 40;
+        using var broken = Drafts.Noisy(Model, 0);
+        broken.Parameters.ValuesOf(broken.Parameters["wpe.weight"])[Place * Model.Config.HiddenSize] = float.NaN;
+        using var scheduler = Schedule(new EngineOptions { MaxSequences = 8, Draft = new DraftModel(broken), GuessCost = 0 });
+        var generations = Enumerable.Range(0, 8).Select(i => scheduler.Submit(new GenerationRequest([i, .. new int[i == 5 ? 33 : 3]], new SamplingOptions { MaxTokens = 30 }), 10)).ToList();
+        Engines.Finish(scheduler, generations);
+        for (var i = 0; i < generations.Count; i++)
+            if (i == 5) Assert.Contains("draft model failed", Assert.IsType<InvalidDataException>(generations[i].Completions.Exception!.InnerException).Message);
+            else Assert.Equal(Engines.Alone(Model, generations[i].Request), generations[i].Ended()[0].Tokens);
+        Assert.Equal((0, 0, 0), (scheduler.Status.Running, scheduler.Status.BlocksInUse, scheduler.Status.DraftBlocksInUse));
+    }
+
+    [Fact]
+    public void Guesses_that_are_chosen_on_several_threads_change_no_text()
+    {
+        using var wide = new TinyModel(2000, context: 96);
+        using var draft = Drafts.Noisy(wide.Decoder, 0.1);
+        var requests = Engines.Requests(new Random(12), wide.Decoder.Config, 40);
+        using var scheduler = new Scheduler(wide.Decoder, new EngineOptions { MaxSequences = 16, TokensPerStep = 200, Draft = new DraftModel(draft), GuessCost = 0.1 }, null, 200);
+        var generations = requests.Select(request => scheduler.Submit(request, int.MaxValue)).ToList();
+        Engines.Finish(scheduler, generations);
+        for (var i = 0; i < requests.Length; i++)
+            Assert.Equal(Enumerable.Range(0, requests[i].Samples).Select(sample => Engines.Alone(wide.Decoder, requests[i], sample)), generations[i].Ended().Select(completion => completion.Tokens));
+        Assert.InRange(scheduler.Status.AcceptedTokens, 20, scheduler.Status.GuessedTokens);
+    }
+
+    /// <summary>The speculator does not answer before this test lets it; meanwhile requests are taken up, cancelled and counted.</summary>
+    [Fact]
+    public void A_speculator_that_takes_its_time_keeps_nobody_from_submitting_and_cancelling()
+    {
+        var farTooLong = TimeSpan.FromMinutes(2);
+        using var speculator = new Gated();
+        using var scheduler = Schedule(new EngineOptions { MaxSequences = 8, GuessCost = 0, Speculator = speculator });
+        GenerationRequest Request(int stream) => new([1, 2, 3 + stream], new SamplingOptions { MaxTokens = 12, Seed = 4 }, stream);
+        var generations = Enumerable.Range(0, 3).Select(i => scheduler.Submit(Request(i), 100)).ToList();
+        scheduler.Step();                                                   // their prompts
+        var step = new Thread(scheduler.Step);
+        step.Start();
+        Assert.True(speculator.Asked.Wait(farTooLong, TestContext.Current.CancellationToken));
+        Generation? late = null;
+        EngineStatus? status = null;
+        var user = new Thread(() =>
+        {
+            late = scheduler.Submit(Request(7), 100);
+            generations[0].Cancel();                                        // it is being asked about
+            generations[2].Cancel();                                        // it will not be
+            scheduler.ForgetPrefixes();
+            status = scheduler.Status;
+        });
+        user.Start();
+        var returned = user.Join(farTooLong);
+        var stepping = step.IsAlive;
+        speculator.Answer.Set();
+        step.Join();
+        user.Join();
+        Assert.True(returned, "it waits for the speculator");
+        Assert.True(stepping);
+        Assert.Equal((1, 1), (status!.Waiting, status.Running));
+        Assert.Equal(2, speculator.Count);                                  // the first, and the second
+        foreach (var cancelled in (int[])[0, 2]) Assert.True(generations[cancelled].Completions.IsCanceled);
+        Engines.Finish(scheduler, generations[1], late!);
+        foreach (var generation in (Generation[])[generations[1], late!]) Assert.Equal(Engines.Alone(Model, generation.Request), generation.Ended()[0].Tokens);
+        Assert.Equal((0, 0, 0), (scheduler.Status.Waiting, scheduler.Status.Running, scheduler.Status.BlocksInUse));
+        Model.Parameters.BeginChange().Dispose();
+    }
+
+    private sealed class Gated : ISpeculator, IDisposable
+    {
+        public ManualResetEventSlim Asked { get; } = new();
+        public ManualResetEventSlim Answer { get; } = new();
+        public int Count { get; private set; }
+        public int MostTokens => 3;
+
+        public int Guess(ReadOnlySpan<int> tokens, Span<int> guess)
+        {
+            Count++;
+            Asked.Set();
+            Answer.Wait();
+            guess.Clear();
+            return guess.Length;
+        }
+
+        public void Dispose()
+        {
+            Asked.Dispose();
+            Answer.Dispose();
+        }
+    }
+
+    [Fact]
     public async Task Requests_cancelled_from_other_threads_at_any_moment_leave_every_block_free()
     {
         using var draft = Drafts.Noisy(Model, 0.1);
