@@ -71,7 +71,8 @@ public static class RecipeFile
         }
         catch (YamlException e)
         {
-            throw new InvalidDataException($"{path}:{e.Start.Line}: not valid YAML: {e.Message}", e);
+            // It begins where what is wrong belongs to, which may be the whole file, and ends where it shows.
+            throw new InvalidDataException($"{path}:{e.End.Line}: not valid YAML: {e.Message.TrimEnd('.')}. Correct this line; a recipe is \"key: value\" lines, indented with spaces.", e);
         }
         catch (InvalidOperationException e)
         {

@@ -17,6 +17,9 @@ internal sealed class PretrainingText : IDisposable
 
     public TextWindows Heldout { get; }
 
+    /// <summary>Hash of all documents where they lie in shards, which are mapped so that a start need not read them; null otherwise.</summary>
+    public string? Hash { get; private init; }
+
     /// <exception cref="InvalidDataException">Nothing is left to train on, or the shards do not fit the recipe.</exception>
     public static PretrainingText Read(PretrainRecipe recipe, Tokenizer tokenizer, Action<string> note)
     {
@@ -69,7 +72,10 @@ internal sealed class PretrainingText : IDisposable
             else if (recipe.Data.Heldout.Count > 0)
                 heldoutWindows = TextWindows.Cut(recipe.Data.Heldout.SelectMany(path => RecordReader.ReadText(path, note)), tokenizer, context, recipe.HeldoutTokens);
             else heldoutWindows = train.Cut([.. all.Where(document => DataSplit.IsHeldOut(train.KeyOf(document), fraction))], context, recipe.HeldoutTokens);
-            return new PretrainingText(trainWindows, order.Length, heldoutWindows, train, heldout);
+            return new PretrainingText(trainWindows, order.Length, heldoutWindows, train, heldout)
+            {
+                Hash = DataHash.Of(all.Select(train.KeyOf).Concat(heldout is null ? [] : All(heldout).Select(heldout.KeyOf))),
+            };
         }
         catch
         {
