@@ -31,7 +31,12 @@ internal sealed class Interrupts : IDisposable
                 if (context.Cancel && first && interrupts.diverted is null) announce();
             }));
         // Shell and system may both say that the terminal is gone, so a second time is no second press.
-        interrupts.registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = interrupts.HangUp()));
+        interrupts.registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            var first = !interrupts.Token.IsCancellationRequested;
+            context.Cancel = interrupts.HangUp();
+            if (context.Cancel && first) announce();
+        }));
         return interrupts;
     }
 

@@ -394,10 +394,16 @@ internal sealed class RunFolder : IDisposable
         for (var i = 0; i < Math.Max(was.Length, now.Length); i++)
         {
             string before = was.ElementAtOrDefault(i) ?? "", after = now.ElementAtOrDefault(i) ?? "";
-            if (before != after)
-                throw new InvalidDataException(
-                    $"{path}:{i + 1}: the run was started with \"{before.Trim()}\" and is to be resumed with \"{after.Trim()}\". A run resumes only with the recipe it was started with; for another one, choose another folder.");
+            if (before == after) continue;
+            // A block that only one of them has moves all lines after it, so its neighbour there says nothing.
+            var what = before.Length == 0 || !was.Skip(i).Any(line => KeyOf(line) == KeyOf(after)) ? $"without \"{after.Trim()}\" and is to be resumed with it"
+                : after.Length == 0 || !now.Skip(i).Any(line => KeyOf(line) == KeyOf(before)) ? $"with \"{before.Trim()}\" and is to be resumed without it"
+                : $"with \"{before.Trim()}\" and is to be resumed with \"{after.Trim()}\"";
+            throw new InvalidDataException($"{path}:{i + 1}: the run was started {what}. A run resumes only with the recipe it was started with; for another one, choose another folder.");
         }
+
+        // With its indentation; an item of a list is none, and as good as any other.
+        static string KeyOf(string line) => line.TrimStart().StartsWith('-') ? "-" : line.Split(':')[0];
     }
 
     /// <summary>Drops the lines of steps that were done after the checkpoint, and a last line cut short: they are done again.</summary>
