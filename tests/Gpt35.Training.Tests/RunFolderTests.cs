@@ -98,6 +98,20 @@ public sealed class RunFolderTests(TinyRun tiny) : IClassFixture<TinyRun>
         }
     }
 
+    [Theory]
+    [InlineData("[1]")]
+    [InlineData("{\"loss\": 1}")]
+    [InlineData("{\"step\": \"two\"}")]
+    [InlineData("{\"step\": 0.5}")]
+    public void A_line_among_the_metrics_that_is_none_ends_them(string line)
+    {
+        var run = $"odd-line-{line.Length}";
+        Assert.Throws<OperationCanceledException>(() => tiny.Run("pretrain", tiny.Context(run, observer: new Recorder(2))));
+        File.AppendAllText(Path.Combine(tiny.In(run), "metrics.jsonl"), line + "\n");
+        tiny.Run("pretrain", tiny.Context(run, resume: true));
+        Assert.Equal(tiny.Metrics("pretrain"), tiny.Metrics(run));
+    }
+
     [Fact]
     public void A_lock_that_cannot_be_made_is_not_taken_for_another_process()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -145,6 +146,7 @@ internal static class Checkpoint
     /// <summary>What is wrong with a checkpoint, or null.</summary>
     private static string? DamageOf(string folder)
     {
+        if (!File.Exists(Path.Combine(folder, StateFile))) return $"{Path.Combine(folder, StateFile)}: missing.";
         CheckpointState state;
         try
         {
@@ -168,7 +170,7 @@ internal static class Checkpoint
         [.. Directory.EnumerateDirectories(checkpoints, Prefix + "*").Where(folder => StepOf(folder) >= 0).OrderBy(StepOf)];
 
     private static int StepOf(string folder) =>
-        int.TryParse(Path.GetFileName(folder)[Prefix.Length..], out var step) && File.Exists(Path.Combine(folder, StateFile)) ? step : -1;
+        int.TryParse(Path.GetFileName(folder)[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : -1;
 
     private static string Sha256(string file)
     {

@@ -419,7 +419,8 @@ internal sealed class RunFolder : IDisposable
         try
         {
             using var row = JsonDocument.Parse(line);
-            return row.RootElement.GetProperty("step").GetInt32();
+            return row.RootElement is { ValueKind: JsonValueKind.Object } fields && fields.TryGetProperty("step", out var step)
+                && step.ValueKind == JsonValueKind.Number && step.TryGetInt32(out var number) ? number : null;
         }
         catch (JsonException)
         {
