@@ -17,6 +17,7 @@ internal static class OutputFolder
     /// <exception cref="IOException">It holds something already.</exception>
     public static string RequireEmpty(string path, string howToGoOn)
     {
+        RequireName(path);
         if (File.Exists(path)) throw new IOException($"{path} is a file; expected the name of a folder to write into.");
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
             throw new IOException($"{path} exists and is not empty. Nothing was changed. {howToGoOn}");
@@ -27,10 +28,17 @@ internal static class OutputFolder
     /// <exception cref="IOException">It holds a file of that name already.</exception>
     public static string RequireNew(string path, string file)
     {
+        RequireName(path);
         if (File.Exists(path)) throw new IOException($"{path} is a file; expected the name of a folder to write {file} into.");
         if (File.Exists(Path.Combine(path, file)))
             throw new IOException($"{Path.Combine(path, file)} exists. Nothing was changed. Choose another --out, or delete it first.");
         return path;
+    }
+
+    /// <exception cref="IOException">It is empty, as a shell makes it of a variable that is not set.</exception>
+    private static void RequireName(string path)
+    {
+        if (string.IsNullOrWhiteSpace(path)) throw new IOException("--out is empty; expected the name of a folder to write into.");
     }
 }
 

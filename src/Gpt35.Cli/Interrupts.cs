@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Gpt35.Cli;
 
-/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process.</summary>
+/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process. A terminal that is closed asks, too.</summary>
 internal sealed class Interrupts : IDisposable
 {
     /// <summary>
@@ -18,7 +18,7 @@ internal sealed class Interrupts : IDisposable
     /// <summary>Cancelled by the first press.</summary>
     public CancellationToken Token => stop.Token;
 
-    /// <summary>Interrupts fed by SIGINT, SIGTERM and SIGUSR1 of this process.</summary>
+    /// <summary>Interrupts fed by SIGINT, SIGTERM, SIGUSR1 and SIGHUP of this process. A signal that the process was started to ignore (nohup) stays ignored.</summary>
     /// <param name="announce">Called on the first press.</param>
     public static Interrupts OfProcess(Action announce)
     {
@@ -30,6 +30,13 @@ internal sealed class Interrupts : IDisposable
                 context.Cancel = interrupts.Press();
                 if (context.Cancel && first && interrupts.diverted is null) announce();
             }));
+        // Shell and system may both say that the terminal is gone, so a second time is no second press.
+        interrupts.registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            var first = !interrupts.Token.IsCancellationRequested;
+            context.Cancel = interrupts.HangUp();
+            if (context.Cancel && first) announce();
+        }));
         return interrupts;
     }
 
@@ -38,6 +45,14 @@ internal sealed class Interrupts : IDisposable
     {
         if (diverted is { } handler) return handler();
         if (stop.IsCancellationRequested) return false;
+        stop.Cancel();
+        return true;
+    }
+
+    /// <summary>The terminal is closed. Returns whether that is taken care of: a verb that has its presses diverted talks to somebody who is no longer there.</summary>
+    public bool HangUp()
+    {
+        if (diverted is not null) return false;
         stop.Cancel();
         return true;
     }

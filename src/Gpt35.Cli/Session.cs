@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Gpt35.Cli.Terminal;
 using Gpt35.Kernels;
 using Gpt35.Training;
 using Spectre.Console;
@@ -34,6 +35,8 @@ internal sealed record Session : IDisposable
     public static Session OfProcess()
     {
         var terminal = !System.Console.IsOutputRedirected;
+        if (terminal) System.Console.SetOut(new TerminalWriter(System.Console.Out));
+        if (!System.Console.IsErrorRedirected) System.Console.SetError(new TerminalWriter(System.Console.Error));
         var plain = !terminal || Environment.GetEnvironmentVariable("TERM") is "dumb";
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {

@@ -10,6 +10,17 @@ public partial class DisplayTests
     private static readonly Dictionary<string, double> Metrics = new() { ["loss"] = 2.3456, ["tokens_per_second"] = 41234, ["lr"] = 1e-3 };
 
     [Fact]
+    public void A_terminal_that_is_gone_is_no_reason_to_fail()
+    {
+        using var writer = new TerminalWriter(new ClosedTerminal());
+        writer.Write('a');
+        writer.Write("text");
+        writer.WriteLine("line");
+        writer.WriteLine();
+        writer.Flush();
+    }
+
+    [Fact]
     public void Redirected_output_gets_the_first_step_then_a_line_every_five_seconds_then_the_last()
     {
         var (output, time) = (new StringWriter(), new ManualTime());
@@ -109,4 +120,14 @@ public partial class DisplayTests
 
     [GeneratedRegex(@"\x1b\[[0-9;?]*[A-Za-z]")]
     private static partial Regex Escapes();
+
+    /// <summary>What writes to a closed terminal answer.</summary>
+    private sealed class ClosedTerminal : StringWriter
+    {
+        public override void Write(char value) => throw new IOException("Input/output error");
+        public override void Write(string? value) => throw new IOException("Input/output error");
+        public override void WriteLine(string? value) => throw new IOException("Input/output error");
+        public override void Write(char[] buffer, int index, int count) => throw new IOException("Input/output error");
+        public override void Flush() => throw new IOException("Input/output error");
+    }
 }

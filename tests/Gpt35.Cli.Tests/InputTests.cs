@@ -13,6 +13,19 @@ public class InputTests
         optimizer: { lr: 1e-3 }
         """;
 
+    [Theory]
+    [InlineData("pretrain", "recipe.yaml")]
+    [InlineData("tokenizer", "train", "text.txt", "--vocab-size", "300")]
+    public void An_empty_name_of_a_folder_is_the_users_to_mend(params string[] command)
+    {
+        using var folder = new TemporaryFolder();
+        var recipe = folder.Write("recipe.yaml", Recipe);
+        using var terminal = new Terminal();
+        Assert.Equal(2, terminal.Run([.. command.Select(word => word == "recipe.yaml" ? recipe : word), "--out", ""]));
+        Assert.Contains("--out is empty", terminal.Error);
+        Assert.DoesNotContain("   at ", terminal.Error);
+    }
+
     [Fact]
     public void A_recipe_that_does_not_exist_is_named()
     {

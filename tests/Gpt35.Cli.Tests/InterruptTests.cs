@@ -26,4 +26,21 @@ public class InterruptTests
         interrupts.Press();
         Assert.True(interrupts.Token.IsCancellationRequested);
     }
+
+    [Fact]
+    public void A_closed_terminal_asks_once_however_often_it_is_told()
+    {
+        using var interrupts = new Interrupts();
+        Assert.True(interrupts.HangUp());
+        Assert.True(interrupts.HangUp());
+        Assert.True(interrupts.Token.IsCancellationRequested);
+        Assert.False(interrupts.Press());
+    }
+
+    [Fact]
+    public void A_verb_that_talks_ends_with_its_terminal()
+    {
+        using var interrupts = new Interrupts();
+        using (interrupts.Divert(() => true)) Assert.False(interrupts.HangUp());
+    }
 }

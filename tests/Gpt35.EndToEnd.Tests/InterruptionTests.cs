@@ -62,6 +62,7 @@ public class InterruptionTests
     [Theory]
     [InlineData("-TERM")]
     [InlineData("-USR1")]
+    [InlineData("-HUP")]
     public async Task A_signal_to_the_program_itself_ends_it_with_130_and_a_checkpoint(string signal)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() || OperatingSystem.IsMacOS(), "needs POSIX signals");

@@ -57,6 +57,17 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_that_lost_its_state_is_damaged_and_not_overlooked()
+    {
+        Write(1, 2);
+        File.Delete(Path.Combine(Folder(2), "state.json"));
+        Assert.Equal(1, Newest()!.Value.State.Step);
+        Assert.Contains("state.json: missing", Assert.Single(notes));
+        File.Delete(Path.Combine(Folder(1), "state.json"));
+        Assert.Contains("start from the first step", Assert.Throws<InvalidDataException>(() => Newest()).Message);
+    }
+
+    [Fact]
     public void The_newest_and_the_best_are_kept()
     {
         foreach (var step in (int[])[1, 2, 3, 4, 5]) Write(step, keep: 2, best: 2);

@@ -19,6 +19,14 @@ public sealed class RecipeFileTests
         """;
 
     [Fact]
+    public void What_is_no_yaml_is_named_by_the_line_it_stands_in()
+    {
+        var error = Assert.Throws<InvalidDataException>(() => RecipeFile.Parse<PretrainRecipe>("seed: 1\nsteps: 5\nbatch:\n\ttokens: 64\n", "r.yaml"));
+        Assert.StartsWith("r.yaml:4: not valid YAML", error.Message);
+        Assert.Contains("indented with spaces", error.Message);
+    }
+
+    [Fact]
     public void A_recipe_fills_its_record_and_the_rest_are_defaults()
     {
         var recipe = RecipeFile.Parse<PretrainRecipe>(Minimal, "r.yaml");

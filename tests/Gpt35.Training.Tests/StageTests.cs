@@ -109,6 +109,10 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
         var error = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Run(tiny.Sft with { Epochs = 4 }, tiny.Context("changed", resume: true)));
         Assert.Contains("\"epochs: 3\"", error.Message);
         Assert.Contains("\"epochs: 4\"", error.Message);
+        var block = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Run(tiny.Sft with { Ema = new EmaOptions { Decay = 0.9 } }, tiny.Context("changed", resume: true)));
+        Assert.Contains("started without \"ema:\"", block.Message);
+        var dropped = Assert.Throws<InvalidDataException>(() => SupervisedFineTuning.Run(tiny.Sft with { ResidDropout = null }, tiny.Context("changed", resume: true)));
+        Assert.Contains("started with \"resid_dropout: 0.2\" and is to be resumed without it", dropped.Message);
     }
 
     [Fact]

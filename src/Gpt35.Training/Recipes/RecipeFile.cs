@@ -71,7 +71,10 @@ public static class RecipeFile
         }
         catch (YamlException e)
         {
-            throw new InvalidDataException($"{path}:{e.Start.Line}: not valid YAML: {e.Message}", e);
+            // Of a tab the reader only says in which block it stands.
+            var tab = Array.FindIndex(yaml.Split('\n'), line => line.TakeWhile(char.IsWhiteSpace).Contains('\t'));
+            var line = e.Message.Contains("tab") && tab >= 0 ? tab + 1 : e.End.Line;
+            throw new InvalidDataException($"{path}:{line}: not valid YAML: {e.Message.TrimEnd('.')}. Correct this line; a recipe is \"key: value\" lines, indented with spaces.", e);
         }
         catch (InvalidOperationException e)
         {

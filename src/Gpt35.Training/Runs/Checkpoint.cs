@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -24,6 +25,9 @@ internal sealed record CheckpointState
     /// <summary>Figures of the stage to carry over: held-out loss before training, KL coefficient, …</summary>
     [JsonNumberHandling(JsonNumberHandling.AllowNamedFloatingPointLiterals)]
     public required Dictionary<string, double> Numbers { get; init; }
+    /// <summary>SHA-256 of what is trained and measured on (<see cref="DataHash"/>); null in checkpoints older than it, which are resumed unasked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? DataHash { get; init; }
     /// <summary>SHA-256 of every other file of the folder, by relative path.</summary>
     public Dictionary<string, string> Checksums { get; init; } = [];
     /// <summary>SHA-256 of this file as it is with an empty digest.</summary>
@@ -72,6 +76,9 @@ internal static class Checkpoint
         return damage.Count == 0 ? null : throw new InvalidDataException(
             $"{string.Join('\n', damage.Select(found => found.What))}\nNo checkpoint under {checkpoints} is whole. Delete them to start from the first step, or put back what was changed.");
     }
+
+    /// <summary>Whether there is a checkpoint, damaged or not.</summary>
+    public static bool Any(string checkpoints) => All(checkpoints).Count > 0;
 
     /// <summary>The state of a checkpoint that is known to be intact.</summary>
     public static CheckpointState Read(string folder) => JsonFiles.Read<CheckpointState>(Path.Combine(folder, StateFile));
@@ -139,6 +146,7 @@ internal static class Checkpoint
     /// <summary>What is wrong with a checkpoint, or null.</summary>
     private static string? DamageOf(string folder)
     {
+        if (!File.Exists(Path.Combine(folder, StateFile))) return $"{Path.Combine(folder, StateFile)}: missing.";
         CheckpointState state;
         try
         {
@@ -162,7 +170,7 @@ internal static class Checkpoint
         [.. Directory.EnumerateDirectories(checkpoints, Prefix + "*").Where(folder => StepOf(folder) >= 0).OrderBy(StepOf)];
 
     private static int StepOf(string folder) =>
-        int.TryParse(Path.GetFileName(folder)[Prefix.Length..], out var step) && File.Exists(Path.Combine(folder, StateFile)) ? step : -1;
+        int.TryParse(Path.GetFileName(folder)[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : -1;
 
     private static string Sha256(string file)
     {

@@ -14,7 +14,7 @@ namespace Gpt35.Training;
 /// </summary>
 internal sealed class RunFolder : IDisposable
 {
-    private const string RecipeFileName = "recipe.yaml", MetricsFileName = "metrics.jsonl", SummaryFileName = "summary.json", LockFileName = "run.lock";
+    private const string RecipeFileName = "recipe.yaml", MetricsFileName = "metrics.jsonl", SamplesFileName = "samples.jsonl", SummaryFileName = "summary.json", LockFileName = "run.lock";
     private const string BestStep = "best_step", BestLoss = "best_heldout_loss", WithoutGain = "evaluations_without_gain", SkippedSteps = "skipped_steps";
 
     private readonly StageContext context;
@@ -23,6 +23,7 @@ internal sealed class RunFolder : IDisposable
     private readonly string recipeYaml;
     private readonly double earlierSeconds;
     private readonly int firstStep;
+    private readonly string? earlierData;
     private FileStream? lockFile;
     private long tokens;
     private double stepSeconds;
@@ -38,6 +39,7 @@ internal sealed class RunFolder : IDisposable
         {
             CheckpointFolder = folder;
             firstStep = state.Step;
+            earlierData = state.DataHash;
             tokens = state.Tokens;
             stepSeconds = state.StepSeconds;
             earlierSeconds = state.Seconds;
@@ -75,7 +77,11 @@ internal sealed class RunFolder : IDisposable
             try
             {
                 if (context.Resume) found = Reopen(context, recipe, out lockFile);
-                else RequireUnused(context.RunFolder);
+                else
+                {
+                    RequireUnused(context.RunFolder);
+                    RequireWritable(context.RunFolder, RecipeFile.ToYaml(recipe));
+                }
             }
             catch
             {
@@ -100,19 +106,21 @@ internal sealed class RunFolder : IDisposable
     /// <param name="work">The stage's own part.</param>
     /// <returns>Steps done, fewer than all when the run stopped early.</returns>
     /// <exception cref="OperationCanceledException">The run was cancelled; its state is saved.</exception>
+    /// <exception cref="InvalidDataException">The run to resume was on other data.</exception>
     public int Loop(int totalSteps, StageOptions options, StageWork work)
     {
+        RequireSameData(work.Data);
         using var metrics = Begin();
         var isBest = false;
         for (var i = firstStep; ; i++)
         {
             if (Ranks.Any(context.Cancel.IsCancellationRequested))
             {
-                var saved = SaveCheckpoint(i, options, work.Save, metrics);
+                var saved = SaveCheckpoint(i, options, work, metrics);
                 throw new OperationCanceledException($"Stopped after step {i} of {totalSteps}; the state is saved in {saved}. Go on with --resume.", context.Cancel);
             }
             if (isBest || (i < totalSteps && options.CheckpointEvery > 0 && i > firstStep && i % options.CheckpointEvery == 0))
-                SaveCheckpoint(i, options, work.Save, metrics);
+                SaveCheckpoint(i, options, work, metrics);
             if (i == totalSteps || IsExhausted(options))
             {
                 if (i < totalSteps) context.Observer.Note($"Stopped early after step {i} of {totalSteps}: no gain in {options.EarlyStopping!.Patience} evaluations.");
@@ -128,7 +136,7 @@ internal sealed class RunFolder : IDisposable
             isBest = options.EvalEvery > 0 && (i + 1) % options.EvalEvery == 0 && work.Evaluate is not null && Evaluate(i + 1, options, work, found) && options.KeepBest;
             found["seconds"] = Math.Round(seconds, 4);
             found["tokens_per_second"] = Math.Round(found["tokens"] / seconds, 1);
-            if (metrics is not null) OrSayHowToGoOn(In(MetricsFileName), () => metrics.WriteLine(JsonFiles.Line(JsonFiles.Row(i + 1, found))));
+            if (metrics is not null) OrSayHowToGoOn(In(MetricsFileName), () => metrics.Write(Encoding.UTF8.GetBytes(JsonFiles.Line(JsonFiles.Row(i + 1, found)) + "\n")));
             context.Observer.Step(i + 1, found);
         }
     }
@@ -148,7 +156,7 @@ internal sealed class RunFolder : IDisposable
         bool Save(string path)
         {
             var written = card();
-            if (Ranks.IsFirst) ModelFolder.Save(path, model, tokenizer, written);
+            if (Ranks.IsFirst) OrSayHowToGoOn(path, () => ModelFolder.Save(path, model, tokenizer, written));
             return Ranks.IsFirst;
         }
     }
@@ -159,10 +167,8 @@ internal sealed class RunFolder : IDisposable
     public void WriteSamples(IEnumerable<JsonObject> rows)
     {
         if (!Ranks.IsFirst) return;
-        AtomicFile.Write(In("samples.jsonl"), stream =>
-        {
-            foreach (var row in rows) stream.Write(Encoding.UTF8.GetBytes(JsonFiles.Line(row) + "\n"));
-        });
+        var text = Encoding.UTF8.GetBytes(string.Concat(rows.Select(row => JsonFiles.Line(row) + "\n")));
+        OrSayHowToGoOn(In(SamplesFileName), () => AtomicFile.Write(In(SamplesFileName), stream => stream.Write(text)));
     }
 
     /// <summary>Writes summary.json, which marks the run as finished; the model must be in place.</summary>
@@ -182,7 +188,7 @@ internal sealed class RunFolder : IDisposable
             Numbers = Numbers,
             Series = series ?? new Dictionary<string, double[]>(),
         };
-        if (Ranks.IsFirst) JsonFiles.Write(In(SummaryFileName), Flat(summary));
+        if (Ranks.IsFirst) OrSayHowToGoOn(In(SummaryFileName), () => JsonFiles.Write(In(SummaryFileName), Flat(summary)));
         context.Observer.Note(headline);
         context.Observer.Finished(summary);
         return summary;
@@ -207,8 +213,37 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="IOException">The folder is in use.</exception>
     private static void RequireUnused(string folder)
     {
-        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
+        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any(entry => Path.GetFileName(entry) != LockFileName)))
             throw new IOException($"{folder}: this run folder exists. Go on with it with --resume, choose another folder, or delete it.");
+    }
+
+    /// <summary>Tries where the folder is going to be, because the data may take long to read before there is anything to write.</summary>
+    /// <exception cref="IOException">Nothing can be written there.</exception>
+    private static void RequireWritable(string folder, string recipeYaml)
+    {
+        var existing = Path.GetFullPath(folder);
+        while (!Directory.Exists(existing) && Path.GetDirectoryName(existing) is { } above)
+        {
+            if (File.Exists(existing)) throw new IOException($"{folder}: cannot be made, because {existing} is a file. Choose another run folder.");
+            existing = above;
+        }
+        try
+        {
+            using var probe = new FileStream(Path.Combine(existing, $"{RecipeFileName}.{Environment.ProcessId}.tmp"), FileMode.Create, FileAccess.Write, FileShare.None, 0, FileOptions.DeleteOnClose);
+            probe.Write(Encoding.UTF8.GetBytes(recipeYaml));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{folder}: cannot be written: {e.Message.TrimEnd('.')}. Choose another run folder, or make room.", e);
+        }
+    }
+
+    /// <exception cref="InvalidDataException">They are not the data of the checkpoint.</exception>
+    private void RequireSameData(string data)
+    {
+        if (earlierData is null || earlierData == data) return;
+        throw new InvalidDataException(
+            $"{CheckpointFolder}: the run was started on other data: since then, a file of the recipe's data or the tokenizer was changed. A run resumes only with the data it was started with, or its figures would mean nothing; put the files back as they were, or start a new run in another folder.");
     }
 
     private static (string Folder, CheckpointState State)? Reopen(StageContext context, object recipe, out FileStream lockFile)
@@ -236,29 +271,46 @@ internal sealed class RunFolder : IDisposable
         {
             return new FileStream(Path.Combine(folder, LockFileName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
-        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        catch (IOException e) when (IsInUse(e))
         {
-            throw new IOException($"{folder}: another process is working in this run folder ({e.Message}) Wait for it, or stop it first.", e);
+            throw new IOException($"{folder}: another process is working in this run folder. Wait for it, or stop it first.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{folder}: cannot be written: {e.Message.TrimEnd('.')}. Make it writable, or copy the run to a folder that is, and go on there.", e);
         }
     }
 
-    private StreamWriter? Begin()
+    /// <summary>EAGAIN of Linux and macOS, a sharing violation of Windows: what a locked file answers.</summary>
+    private static bool IsInUse(IOException e) => e.HResult is 11 or 35 or unchecked((int)0x80070020);
+
+    private FileStream? Begin()
     {
         if (!Ranks.IsFirst) return null;
         Directory.CreateDirectory(context.RunFolder);
-        lockFile ??= Lock(context.RunFolder);
-        AtomicFile.Write(In(RecipeFileName), stream => stream.Write(Encoding.UTF8.GetBytes(recipeYaml)));
-        CutMetrics(In(MetricsFileName), firstStep);
-        return new StreamWriter(In(MetricsFileName), append: true, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
+        if (lockFile is null)
+        {
+            lockFile = Lock(context.RunFolder);
+            RequireUnused(context.RunFolder);                                      // another process may have come and gone while the data were read
+        }
+        FileStream? metrics = null;
+        OrSayHowToGoOn(context.RunFolder, () =>
+        {
+            AtomicFile.Write(In(RecipeFileName), stream => stream.Write(Encoding.UTF8.GetBytes(recipeYaml)));
+            CutMetrics(In(MetricsFileName), firstStep);
+            // Without a buffer, so that a line that finds no room is not tried once more, and complained of in other words, when the file is closed.
+            metrics = new FileStream(In(MetricsFileName), FileMode.Append, FileAccess.Write, FileShare.Read, 0);
+        });
+        return metrics;
     }
 
-    private string SaveCheckpoint(int step, StageOptions options, Action<string?> save, StreamWriter? metrics)
+    private string SaveCheckpoint(int step, StageOptions options, StageWork work, FileStream? metrics)
     {
         var checkpoints = In("checkpoints");
         var path = Checkpoint.FolderOf(checkpoints, step);
         if (!Ranks.IsFirst)
         {
-            save(null);
+            work.Save(null);
             return path;
         }
         var state = new CheckpointState
@@ -270,27 +322,29 @@ internal sealed class RunFolder : IDisposable
             Seconds = TotalSeconds,
             StepSeconds = stepSeconds,
             Numbers = new Dictionary<string, double>(Numbers),
+            DataHash = work.Data,
         };
         OrSayHowToGoOn(path, () =>
         {
             // The lines of the steps before it must not be younger than the checkpoint.
-            ((FileStream)metrics!.BaseStream).Flush(flushToDisk: true);
-            Checkpoint.Write(checkpoints, state, save, options.Keep, options.KeepBest && Numbers.TryGetValue(BestStep, out var best) ? (int)best : null);
+            metrics!.Flush(flushToDisk: true);
+            Checkpoint.Write(checkpoints, state, work.Save, options.Keep, options.KeepBest && Numbers.TryGetValue(BestStep, out var best) ? (int)best : null);
         });
         context.Observer.Note($"Saved {path}.");
         return path;
     }
 
     /// <exception cref="IOException">The disk is full or fails.</exception>
-    private static void OrSayHowToGoOn(string path, Action write)
+    private void OrSayHowToGoOn(string path, Action write)
     {
         try
         {
             write();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"{path}: cannot be written: {e.Message.TrimEnd('.')}. The checkpoints before are whole; make room and go on with --resume.", e);
+            var saved = Checkpoint.Any(In("checkpoints")) ? "The checkpoints before are whole; make room and go on with --resume." : "No checkpoint was saved yet; make room and start again with --resume.";
+            throw new IOException($"{path}: cannot be written: {e.Message.TrimEnd('.')}. {saved}", e);
         }
     }
 
@@ -340,10 +394,16 @@ internal sealed class RunFolder : IDisposable
         for (var i = 0; i < Math.Max(was.Length, now.Length); i++)
         {
             string before = was.ElementAtOrDefault(i) ?? "", after = now.ElementAtOrDefault(i) ?? "";
-            if (before != after)
-                throw new InvalidDataException(
-                    $"{path}:{i + 1}: the run was started with \"{before.Trim()}\" and is to be resumed with \"{after.Trim()}\". A run resumes only with the recipe it was started with; for another one, choose another folder.");
+            if (before == after) continue;
+            // A block that only one of them has moves all lines after it, so its neighbour there says nothing.
+            var what = before.Length == 0 || !was.Skip(i).Any(line => KeyOf(line) == KeyOf(after)) ? $"without \"{after.Trim()}\" and is to be resumed with it"
+                : after.Length == 0 || !now.Skip(i).Any(line => KeyOf(line) == KeyOf(before)) ? $"with \"{before.Trim()}\" and is to be resumed without it"
+                : $"with \"{before.Trim()}\" and is to be resumed with \"{after.Trim()}\"";
+            throw new InvalidDataException($"{path}:{i + 1}: the run was started {what}. A run resumes only with the recipe it was started with; for another one, choose another folder.");
         }
+
+        // With its indentation; an item of a list is none, and as good as any other.
+        static string KeyOf(string line) => line.TrimStart().StartsWith('-') ? "-" : line.Split(':')[0];
     }
 
     /// <summary>Drops the lines of steps that were done after the checkpoint, and a last line cut short: they are done again.</summary>
@@ -359,7 +419,8 @@ internal sealed class RunFolder : IDisposable
         try
         {
             using var row = JsonDocument.Parse(line);
-            return row.RootElement.GetProperty("step").GetInt32();
+            return row.RootElement is { ValueKind: JsonValueKind.Object } fields && fields.TryGetProperty("step", out var step)
+                && step.ValueKind == JsonValueKind.Number && step.TryGetInt32(out var number) ? number : null;
         }
         catch (JsonException)
         {

@@ -14,6 +14,9 @@ internal sealed class StageWork
     /// <summary>Measures on the held-out records; null when there are none.</summary>
     public Func<Evaluation>? Evaluate { get; init; }
 
+    /// <summary>Hash of everything that is trained and measured on (<see cref="DataHash"/>): a run resumes on the same only.</summary>
+    public required string Data { get; init; }
+
     /// <summary>Every optimizer of the stage, that of the model it is about first.</summary>
     public required IReadOnlyList<Optimizer> Optimizers { get; init; }
 

@@ -24,6 +24,8 @@ internal sealed class LanguageModelTraining
     public required IReadOnlyList<TokenSequence> Train { get; init; }
     public required IReadOnlyList<TokenSequence> Heldout { get; init; }
     public required BatchPlan Plan { get; init; }
+    /// <summary>Hash of training and held-out data; that of their ids when left out.</summary>
+    public string? Data { get; init; }
     public required int MicroTokens { get; init; }
     public required OptimizerOptions Optimizer { get; init; }
     public required ulong Seed { get; init; }
@@ -62,6 +64,7 @@ internal sealed class LanguageModelTraining
                 var loss = HeldoutLoss();
                 return new Evaluation(new OrderedDictionary<string, double> { ["heldout_loss"] = loss }, loss);
             },
+            Data = Data ?? DataHash.Of(Train.Concat(Heldout).Select(example => example.Ids)),
             Optimizers = [optimizer],
             Save = checkpoint => Checkpoint.SaveModel(checkpoint, Model, Tokenizer, Card, optimizer),
             Load = checkpoint => Checkpoint.LoadModel(checkpoint, Model, optimizer, Run.Context.Pool),

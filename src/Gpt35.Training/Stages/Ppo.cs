@@ -44,6 +44,7 @@ public static class Ppo
                 var score = HeldoutScore();
                 return new Evaluation(new OrderedDictionary<string, double> { ["heldout_score"] = score }, -score);
             },
+            Data = DataHash.Of([.. train, .. heldout, .. ptx?.Windows.Select(window => window.Ids) ?? []]),
             Optimizers = [models.PolicyOptimizer, models.ValueOptimizer],
             Save = models.SaveCheckpoint,
             Load = models.LoadPolicy,
@@ -88,6 +89,8 @@ public static class Ppo
     private static (List<int[]> Train, List<int[]> Heldout) Prompts(PpoRecipe recipe, PpoModels models, Action<string> note)
     {
         var data = DataSplit.Read(recipe.Data, path => RecordReader.ReadPrompts(path, note), prompt => DataSplit.KeyOf(prompt.Messages));
+        if (models.Context <= recipe.MaxTokens)
+            throw new InvalidDataException($"max_tokens is {recipe.MaxTokens} and the model's context {models.Context}, which leaves no room for a prompt. Lower max_tokens.");
         var train = Fitting(data.Train);
         return train.Count > 0
             ? (train, Fitting(data.Heldout))

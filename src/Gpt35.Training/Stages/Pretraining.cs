@@ -37,6 +37,7 @@ public static class Pretraining
             Train = train.Windows,
             Heldout = heldout.Windows,
             Plan = plan,
+            Data = text.Hash,
             MicroTokens = recipe.Batch.MicroTokens,
             Optimizer = recipe.Optimizer,
             Seed = recipe.Seed,

@@ -17,6 +17,9 @@ internal sealed class PretrainingText : IDisposable
 
     public TextWindows Heldout { get; }
 
+    /// <summary>Hash of all documents where they lie in shards, which are mapped so that a start need not read them; null otherwise.</summary>
+    public string? Hash { get; private init; }
+
     /// <param name="recipe">What to read.</param>
     /// <param name="tokenizer">Text to ids.</param>
     /// <param name="note">Is told what was passed over.</param>
@@ -73,7 +76,10 @@ internal sealed class PretrainingText : IDisposable
             else if (recipe.Data.Heldout.Count > 0)
                 heldoutWindows = TextWindows.Cut(recipe.Data.Heldout.SelectMany(path => RecordReader.ReadText(path, note)), tokenizer, context, recipe.HeldoutTokens, threads: threads);
             else heldoutWindows = train.Cut([.. all.Where(document => DataSplit.IsHeldOut(train.KeyOf(document), fraction))], context, recipe.HeldoutTokens);
-            return new PretrainingText(trainWindows, order.Length, heldoutWindows, train, heldout);
+            return new PretrainingText(trainWindows, order.Length, heldoutWindows, train, heldout)
+            {
+                Hash = DataHash.Of(all.Select(train.KeyOf).Concat(heldout is null ? [] : All(heldout).Select(heldout.KeyOf))),
+            };
         }
         catch
         {

@@ -47,6 +47,7 @@ public static class RewardModeling
                 var (loss, accuracy, _) = Heldout();
                 return new Evaluation(new OrderedDictionary<string, double> { ["heldout_loss"] = loss, ["heldout_accuracy"] = accuracy }, loss);
             },
+            Data = DataHash.Of(train.Concat(heldout).SelectMany(prompt => (int[][])[.. prompt.Sequences, prompt.Which, .. prompt.Rankings])),
             Optimizers = [optimizer],
             Save = saved => Checkpoint.SaveModel(saved, model, tokenizer, card, optimizer),
             Load = saved => Checkpoint.LoadModel(saved, model, optimizer, context.Pool),
