@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Gpt35.Cli;
 
-/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process.</summary>
+/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process. Other signals ask only.</summary>
 internal sealed class Interrupts : IDisposable
 {
     /// <summary>
@@ -27,17 +27,19 @@ internal sealed class Interrupts : IDisposable
             interrupts.registrations.Add(PosixSignalRegistration.Create(signal, context =>
             {
                 var first = !interrupts.Token.IsCancellationRequested;
-                context.Cancel = interrupts.Press();
+                // Only a person at a terminal insists. Slurm says SIGTERM twice at a time limit, and SIGTERM after the SIGUSR1 it was told to give notice by.
+                context.Cancel = interrupts.Press(insists: signal == PosixSignal.SIGINT);
                 if (context.Cancel && first && interrupts.diverted is null) announce();
             }));
         return interrupts;
     }
 
     /// <summary>One press. Returns whether it was taken care of; if not, the process should end.</summary>
-    public bool Press()
+    /// <param name="insists">Whether one after the first is not to wait for the verb.</param>
+    public bool Press(bool insists = true)
     {
         if (diverted is { } handler) return handler();
-        if (stop.IsCancellationRequested) return false;
+        if (stop.IsCancellationRequested) return !insists;
         stop.Cancel();
         return true;
     }

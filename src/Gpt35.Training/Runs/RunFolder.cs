@@ -65,9 +65,10 @@ internal sealed class RunFolder : IDisposable
     /// </summary>
     /// <exception cref="IOException">The folder exists and the run is not to be resumed, or another process is in it.</exception>
     /// <exception cref="DirectoryNotFoundException">There is nothing to resume.</exception>
-    /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or damaged checkpoints only.</exception>
+    /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or damaged checkpoints only; or the ranks have different recipes.</exception>
     public static RunFolder Open(StageContext context, string stage, object recipe)
     {
+        context.Ranks.RequireSame("The recipe", () => $"stage: {stage}\n{RecipeFile.ToYaml(recipe)}");
         FileStream? lockFile = null;
         (string Folder, CheckpointState State)? found = null;
         if (context.Ranks.IsFirst)
@@ -91,6 +92,7 @@ internal sealed class RunFolder : IDisposable
                 throw new DirectoryNotFoundException($"{folder}: the first process goes on from this checkpoint, and there is none on {Environment.MachineName}. Put the run folder where every machine of the run sees it.");
             found = (folder, Checkpoint.Read(folder));
         }
+        context.Ranks.RequireSame("The checkpoint to go on from", () => $"step {step}, SHA-256 {found?.State.Digest}");
         return new RunFolder(context, stage, recipe, lockFile, found);
     }
 
@@ -205,9 +207,9 @@ internal sealed class RunFolder : IDisposable
     }
 
     /// <exception cref="IOException">The folder is in use.</exception>
-    private static void RequireUnused(string folder)
+    private static void RequireUnused(string folder, string but = "")
     {
-        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
+        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any(entry => Path.GetFileName(entry) != but)))
             throw new IOException($"{folder}: this run folder exists. Go on with it with --resume, choose another folder, or delete it.");
     }
 
@@ -246,7 +248,12 @@ internal sealed class RunFolder : IDisposable
     {
         if (!Ranks.IsFirst) return null;
         Directory.CreateDirectory(context.RunFolder);
-        lockFile ??= Lock(context.RunFolder);
+        if (lockFile is null)
+        {
+            lockFile = Lock(context.RunFolder);
+            // Another process may have begun, and even ended, while this one read its data.
+            RequireUnused(context.RunFolder, but: LockFileName);
+        }
         AtomicFile.Write(In(RecipeFileName), stream => stream.Write(Encoding.UTF8.GetBytes(recipeYaml)));
         CutMetrics(In(MetricsFileName), firstStep);
         return new StreamWriter(In(MetricsFileName), append: true, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
