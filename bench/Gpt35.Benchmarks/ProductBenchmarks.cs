@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Gpt35.Kernels;
+using Gpt35.Model;
 
 namespace Gpt35.Benchmarks;
 
@@ -42,8 +43,7 @@ internal static unsafe class ProductBenchmarks
             int d = shape.Width, t = shape.Tokens;
             foreach (var way in ways)
                 yield return Beside($"products of blocks, D{d}, {t} rows{way.Suffix}", [new(t, d, 3 * d, 1), new(t, d, d, 1), new(t, d, 4 * d, 1), new(t, 4 * d, d, 1)], way, pool);
-            // Decoder projects to the vocabulary in chunks of about a million logits, and no fewer rows than 256.
-            var chunk = Math.Min(t, Math.Max(256, (1 << 20) / shape.Vocabulary));
+            var chunk = Decoder.LogitRowsAtOnce(shape.Config, t, forBackward: true, atOnce: true);
             foreach (var way in ways) yield return Beside($"products of the head, V{shape.Vocabulary}{way.Suffix}", [new(chunk, d, shape.Vocabulary, t / chunk)], way, pool);
         }
     }

@@ -76,7 +76,7 @@ internal static class TrainingSteps
         {
             double loss = 0;
             profile?.Phase = "forward";
-            foreach (var logProb in model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true }).LogProb) loss -= logProb / batch.ScoredCount;
+            foreach (var logProb in model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, LogProbGradient = gradients }).LogProb) loss -= logProb / batch.ScoredCount;
             profile?.Phase = "backward";
             model.Backward(new TokenGradients { LogProb = gradients });
             profile?.Phase = "optimizer";

@@ -17,6 +17,8 @@ public sealed unsafe partial class Decoder
             throw new InvalidOperationException("Backward needs a Forward with ForBackward before it, and only once.");
         if (!gradients.Entropy.IsEmpty && !lastRequest.Entropy)
             throw new InvalidOperationException("A gradient of the entropy needs a Forward that was asked for it.");
+        if (lastRequest.GoesBackAtOnce && !gradients.LogProb.SequenceEqual(lastRequest.LogProbGradient.Span))
+            throw new InvalidOperationException("Forward was told the gradient of the log-probabilities and has used it; Backward needs the same one.");
         lastBatch = null;                                   // the buffers below overwrite what a second call would need
         int tokens = batch.TokenCount, n = batch.ScoredCount, d = Config.HiddenSize;
 
@@ -50,11 +52,7 @@ public sealed unsafe partial class Decoder
     {
         if (!ActivationCheckpointing) return layer == 0 ? embedded.Pointer : saved[layer - 1].Output;
         // Those of the last block are still there.
-        if (layer < blocks.Length - 1)
-        {
-            NormalizeInput(layer, inputs[layer].Pointer, new Rows(0, batch.TokenCount), ActivationsOf(layer, last: false));
-            ForwardBlock(layer, inputs[layer].Pointer, batch, lastRequest with { ForBackward = false });
-        }
+        if (layer < blocks.Length - 1) RecomputeBlock(layer, inputs[layer].Pointer, batch);
         return inputs[layer].Pointer;
     }
 
@@ -164,25 +162,5 @@ public sealed unsafe partial class Decoder
         Buffer.MemoryCopy(gradient, masked, count * sizeof(float), count * sizeof(float));
         ApplyDropout(masked, rows, lastRequest, place);
         return masked;
-    }
-
-    /// <summary>Sets dh, (N, D), and adds to the gradient of the projection.</summary>
-    private void BackwardVocabulary(TokenBatch batch, in TokenGradients gradients, float* dh)
-    {
-        int n = batch.ScoredCount, d = Config.HiddenSize, v = Config.VocabSize;
-        var head = OutputHead;
-        fixed (int* targets = batch.Targets)
-        fixed (float* dLogProb = gradients.LogProb, dEntropy = gradients.Entropy)
-            for (int from = 0, most = LogitRowsAtOnce(n, true); from < n; from += most)
-            {
-                var rows = Math.Min(most, n - from);
-                // A batch of one chunk still has its logits from the forward pass.
-                var chunk = n == most ? new Matrix(logits.Pointer, rows, v) : LogitsOf(finalNorm.Pointer, from, rows);
-                VocabularyLoss.Backward(pool, chunk, targets + from, lastRequest.Temperature, logSumExp.Pointer + from,
-                    entropies.Pointer == null ? null : entropies.Pointer + from,
-                    gradients.LogProb.IsEmpty ? null : dLogProb + from, gradients.Entropy.IsEmpty ? null : dEntropy + from);
-                Multiply(Dtype, chunk, WeightMatrix(head, v, d), new Matrix(dh + (long)from * d, rows, d));
-                if (adapter is null) Multiply(Dtype, chunk.T, new Matrix(finalNorm.Pointer + (long)from * d, rows, d), GradientMatrix(head, v, d), true);
-            }
     }
 }

@@ -4,13 +4,6 @@ namespace Gpt35.Model;
 
 public sealed unsafe partial class Decoder
 {
-    /// <summary>Logits of about this many floats exist at a time, in chunks of rows that the backward pass computes again …</summary>
-    private const int LogitChunkFloats = 1 << 20;
-    /// <summary>… where N×V is more than this, 256 MB: a third pass over the head is up to a tenth of a step's time.</summary>
-    private const long KeptLogitFloats = 1 << 26;
-    /// <summary>But no fewer rows: the whole vocabulary is packed anew for every chunk, and with 64 rows that is a third of the time of the product.</summary>
-    private const int FewestLogitChunkRows = 256;
-
     /// <summary>
     /// Rows that go through a block's products at a time, so that what one writes the next still finds in the cache. A power of two, and a multiple of the rows whose
     /// gradients are summed on their own: no bit depends on it.
@@ -20,7 +13,7 @@ public sealed unsafe partial class Decoder
     private readonly BlockActivations[] saved;
     private readonly GrowingBuffer[] inputs;             // of each block, (T, D); only where activations are recomputed
     private readonly GrowingBuffer embedded = new(), activated = new(), finalRows = new(), finalNorm = new(), finalMean = new(), finalInverseDeviation = new();
-    private readonly GrowingBuffer logits = new(), logSumExp = new(), logProbs = new(), entropies = new(), scalars = new();
+    private readonly GrowingBuffer scalars = new();
     private readonly GrowingBuffer rowKeys = new();      // of the dropout masks, (T,) of 64 bits each; only while dropout is on
     private int[] positions = [];                        // of each row within its sequence; only rotary models fill it
     private TokenBatch? lastBatch;
@@ -108,18 +101,39 @@ public sealed unsafe partial class Decoder
         if (what.ForBackward && ActivationCheckpointing) KeepInput(layer, x, (long)tokens * Config.HiddenSize);
         var a = ActivationsOf(layer, what.ForBackward);
         var next = layer + 1 < blocks.Length ? Reserved(layer + 1, what.ForBackward, tokens) : null;
-        var most = RowsAtOnce(tokens);
-        for (var from = 0; from < tokens; from += most) ProjectQkv(layer, Rows.From(from, most, tokens), a);
-        Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
-        fixed (int* starts = batch.SequenceStarts)
-            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, shapes[layer], a.Attended, a.LogSumExp);
-        for (var from = 0; from < tokens; from += most)
+        Attend(layer, batch, a);
+        for (int from = 0, most = RowsAtOnce(tokens); from < tokens; from += most)
         {
             var rows = Rows.From(from, most, tokens);
             ProjectAttended(layer, x, rows, a, what);
             FeedForward(layer, rows, a, next, what);
         }
         return a.Output;
+    }
+
+    /// <summary>As much of <see cref="ForwardBlock"/> as its backward pass needs again, with the same bits: everything before the nonlinearity, norm(x) included.</summary>
+    private void RecomputeBlock(int layer, float* x, TokenBatch batch)
+    {
+        var tokens = batch.TokenCount;
+        var a = ActivationsOf(layer, last: false);
+        NormalizeInput(layer, x, new Rows(0, tokens), a);
+        Attend(layer, batch, a);
+        for (int from = 0, most = RowsAtOnce(tokens); from < tokens; from += most)
+        {
+            var rows = Rows.From(from, most, tokens);
+            ProjectAttended(layer, x, rows, a, lastRequest);
+            ProjectUp(layer, rows, a);
+        }
+    }
+
+    /// <summary>Attention(norm(x)) up to its projection, of norm(x) that is done.</summary>
+    private void Attend(int layer, TokenBatch batch, BlockActivations a)
+    {
+        int tokens = batch.TokenCount, most = RowsAtOnce(tokens);
+        for (var from = 0; from < tokens; from += most) ProjectQkv(layer, Rows.From(from, most, tokens), a);
+        Rotate(a.Qkv, positions.AsSpan(0, rotary is null ? 0 : tokens));
+        fixed (int* starts = batch.SequenceStarts)
+            CausalAttention.Forward(pool, a.Qkv, starts, batch.SequenceCount, shapes[layer], a.Attended, a.LogSumExp);
     }
 
     /// <summary>Where a block's activations are. Those that need not last take turns in two sets of buffers; two, because a block reads its predecessor's output.</summary>
@@ -163,12 +177,20 @@ public sealed unsafe partial class Decoder
         // Nothing but training asks again for what the nonlinearity was taken of.
         var active = batch is null || Config.GatedMlp ? activated.Reserve((long)rows.Count * f) : up;
         var activate = Config.GatedMlp ? default : new Epilogue(nonlinearity, new Matrix(active, rows.Count, f));
-        Linear(layer, LinearSite.Up, rows.Of(a.Norm2, d), rows.Count, d, UpWidth, block.UpWeight, block.UpBias, up, batch, activate);
+        ProjectUp(layer, rows, a, batch, activate);
         if (Config.GatedMlp) Nonlinear.ForwardGated(pool, nonlinearity, up, rows.Count, f, active);
         Linear(layer, LinearSite.Down, active, rows.Count, f, d, block.DownWeight, block.DownBias, output, batch);
         ApplyDropout(output, rows, what, place: 2 * layer + 2);
         if (next is null) VectorMath.Add(pool, middle, (long)rows.Count * d, output);
         else NormalizeInput(layer + 1, a.Output, rows, next, residual: middle);
+    }
+
+    /// <summary>Up = norm(middle)·Up + b, and what follows for each sum.</summary>
+    private void ProjectUp(int layer, Rows rows, BlockActivations a, ExtendBatch? batch = null, Epilogue then = default)
+    {
+        var d = Config.HiddenSize;
+        var block = blocks[layer];
+        Linear(layer, LinearSite.Up, rows.Of(a.Norm2, d), rows.Count, d, UpWidth, block.UpWeight, block.UpBias, rows.Of(a.Up, UpWidth), batch, then);
     }
 
     /// <summary>y = x·W + b, and what the adapter adds: the model's own to every row, or each sequence's to its rows. What follows for each sum is done by the product if nothing is added.</summary>
@@ -190,52 +212,10 @@ public sealed unsafe partial class Decoder
         then.Run(pool, to);
     }
 
-    private ReadOnlySpan<float> ForwardVocabulary(TokenBatch batch, ForwardRequest what, float* h)
-    {
-        var n = batch.ScoredCount;
-        var found = logProbs.Reserve(n);
-        var entropy = what.Entropy ? entropies.Reserve(n) : null;
-        logSumExp.Reserve(n);
-        fixed (int* targets = batch.Targets)
-            for (int from = 0, most = LogitRowsAtOnce(n, what.ForBackward); from < n; from += most)
-            {
-                var chunk = LogitsOf(h, from, Math.Min(most, n - from));
-                VocabularyLoss.Forward(pool, chunk, targets + from, what.Temperature, found + from,
-                    entropy == null ? null : entropy + from, logSumExp.Pointer + from);
-            }
-        return new ReadOnlySpan<float>(found, n);
-    }
-
-    /// <summary>h·Eᵀ for rows <paramref name="from"/> … of the scored rows, in the shared chunk buffer.</summary>
-    private Matrix LogitsOf(float* h, int from, int rows)
-    {
-        int d = Config.HiddenSize, v = Config.VocabSize;
-        var chunk = new Matrix(logits.Reserve((long)rows * v), rows, v);
-        ProjectVocabulary(h + (long)from * d, rows, chunk.Data, Dtype);
-        return chunk;
-    }
-
-    /// <summary>logits = h·Eᵀ, (rows, V).</summary>
-    private void ProjectVocabulary(float* h, int rows, float* logits, Dtype format)
-    {
-        int d = Config.HiddenSize, v = Config.VocabSize;
-        if (reduced is not null) reduced.OutputHead.Multiply(pool, h, rows, null, logits);
-        else Multiply(format, new Matrix(h, rows, d), WeightMatrix(OutputHead, v, d).T, new Matrix(logits, rows, v));
-    }
-
-    /// <summary>Of how many of n scored rows the logits exist at a time; all n where the backward pass finds them still there; an even number, because products in bfloat16 go by pairs of rows.</summary>
-    private int LogitRowsAtOnce(int n, bool forBackward) => LogitRowsLimit is { } limit ? Math.Min(n, limit) : LogitRowsAtOnce(Config, n, forBackward);
-
-    /// <summary>Another limit, for tests.</summary>
-    internal int? LogitRowsLimit { private get; set; }
-
     private int RowsAtOnce(int tokens) => Math.Min(tokens, RowsAtOnceLimit ?? BlockRows);
 
     /// <summary>Another limit, for tests: a multiple of the rows that sums over rows take at once.</summary>
     internal int? RowsAtOnceLimit { private get; set; }
-
-    internal static int LogitRowsAtOnce(ModelConfig config, int n, bool forBackward) =>
-        forBackward && (long)n * config.VocabSize <= KeptLogitFloats ? n : Math.Min(n, Math.Max(FewestLogitChunkRows, LogitChunkFloats / config.VocabSize / 2 * 2));
 
     private bool Drops(ForwardRequest what) => what.DropoutKeys is not null && Config.ResidDropout > 0;
 

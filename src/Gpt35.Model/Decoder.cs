@@ -97,7 +97,7 @@ public sealed unsafe partial class Decoder : ITrainableModel
 
     /// <summary>
     /// Keep only what enters each block and compute its activations again on the way back (Chen et al. 2016): about 8 + 2·F/D times less (16 in GPT-3)
-    /// memory for them, one more forward pass of time, the same bits. Not to be changed between a forward pass and its backward pass.
+    /// memory for them, most of one more forward pass of time, the same bits. Not to be changed between a forward pass and its backward pass.
     /// </summary>
     public bool ActivationCheckpointing { get; set; }
 

@@ -31,6 +31,14 @@ public readonly record struct ForwardRequest()
     /// its token's position within the sequence, its place in the network and its column.
     /// </summary>
     public ulong[]? DropoutKeys { get; init; }
+    /// <summary>
+    /// ∂L/∂log p of each scored position, (N,), where the loss is so simple that it is known before the pass, as in a cross-entropy; empty: it is not. A backend may go back through the
+    /// vocabulary while the logits are at hand, adding to the gradients already, and so compute them once without keeping them. <see cref="ITrainableModel.Backward"/> must follow, with the same numbers.
+    /// </summary>
+    public ReadOnlyMemory<float> LogProbGradient { get; init; }
+
+    /// <summary>Whether log p is all that the way back starts from, and its gradient is known.</summary>
+    internal bool GoesBackAtOnce => ForBackward && !Entropy && !LogProbGradient.IsEmpty;
 }
 
 /// <summary>What <see cref="ITrainableModel.Forward"/> found; empty where it was not asked.</summary>

@@ -25,6 +25,11 @@ public class ComputeCostTests
     public void A_frozen_base_saves_the_gradients_of_its_weights() =>
         Assert.Equal(4 * 1240 + 3 * 192 + 6 * 100, ComputeCost.AdapterTrainingPerToken(Tiny, 5, 100));
 
+    [Fact]
+    public void What_is_computed_again_ends_before_the_nonlinearity_and_leaves_out_the_last_block() =>
+        // One of two blocks: 576 weights without the 160 of Down, and its attention.
+        Assert.Equal(2 * (576 - 160) + 4 * 8 * 3, ComputeCost.RecomputedPerToken(Tiny, 5));
+
     [Theory]
     [InlineData(1, 0, 1)]
     [InlineData(4, 0, 2.5)]

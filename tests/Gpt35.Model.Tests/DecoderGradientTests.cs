@@ -126,6 +126,50 @@ public class DecoderGradientTests
     }
 
     [Theory]
+    [InlineData("gpt", Dtype.Fp32)]
+    [InlineData("gpt", Dtype.Bf16)]
+    [InlineData("llama", Dtype.Fp32)]
+    [InlineData("adapter", Dtype.Fp32)]
+    public void A_gradient_that_is_known_beforehand_gives_the_same_bits_chunk_by_chunk_and_all_at_once(string shape, Dtype dtype)
+    {
+        var config = (shape == "llama" ? TestModels.TinyLlama : TestModels.Tiny) with { MaxPositionEmbeddings = 40 };
+        using var whole = TestModels.Shaken(config);
+        using var adapted = shape == "adapter" ? whole.Adapt(new LoraConfig { Rank = 3, Alpha = 6, Targets = LoraLayout.TargetsOf(config) }, 0, seed: 2) : null;
+        var model = adapted ?? whole;
+        model.Dtype = dtype;
+        var batch = TestModels.Batch(config, 4, 31, 31, 31);
+        float[] gradients = [.. Enumerable.Range(0, batch.ScoredCount).Select(i => i % 5 - 2f)];
+        float[] Run(bool known, float temperature = 0.7f)
+        {
+            model.Parameters.ZeroGradients();
+            var what = new ForwardRequest { LogProb = true, ForBackward = true, Temperature = temperature, LogProbGradient = known ? gradients : default };
+            float[] found = [.. model.Forward(batch, what).LogProb];
+            model.Backward(new TokenGradients { LogProb = gradients });
+            return [.. found, .. model.Parameters.Gradients];
+        }
+        var afterwards = Run(known: false);
+        Assert.Equal(afterwards, Run(known: true));
+        foreach (var rows in (int[])[8, 30, 90])
+        {
+            model.LogitRowsLimit = rows;
+            Assert.Equal(afterwards, Run(known: true));
+        }
+    }
+
+    [Fact]
+    public void A_gradient_that_was_known_beforehand_is_the_one_to_go_back_with()
+    {
+        using var model = TestModels.Shaken(TestModels.Tiny);
+        var batch = TestModels.Batch(model.Config, 4, 9);
+        float[] gradients = [.. Enumerable.Repeat(-0.1f, batch.ScoredCount)];
+        var what = new ForwardRequest { LogProb = true, ForBackward = true, LogProbGradient = gradients };
+        model.Forward(batch, what);
+        Assert.Contains("the same", Assert.Throws<InvalidOperationException>(() => model.Backward(new TokenGradients { LogProb = new float[batch.ScoredCount] })).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => model.Forward(batch, what with { LogProbGradient = new float[batch.ScoredCount + 1] }));
+        Assert.Throws<ArgumentException>(() => model.Forward(batch, what with { ForBackward = false }));
+    }
+
+    [Theory]
     [InlineData("gpt dropout")]
     [InlineData("llama")]
     [InlineData("adapter")]

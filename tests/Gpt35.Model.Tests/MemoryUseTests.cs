@@ -38,6 +38,21 @@ public class MemoryUseTests
         Assert.Equal(sizeof(float) * model.ActivationFloats, planned.Activations);
     }
 
+    [Fact]
+    public void Logits_of_a_gradient_known_beforehand_are_those_of_a_chunk()
+    {
+        // 1,029 scored tokens of V = 4,099 are more than a chunk of 1,024 rows, and less than what is kept for a gradient that is not known.
+        using var model = Decoder.Create(TestModels.Tiny with { VocabSize = 4_099, MaxPositionEmbeddings = 1_030 }, 1, WorkerPool.Shared);
+        var batch = TestModels.Batch(model.Config, 3, 1_030);
+        var gradients = new float[batch.ScoredCount];
+        var pass = new Pass(batch.TokenCount, batch.ScoredCount, Backward: true);
+        model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, LogProbGradient = gradients });
+        model.Backward(new TokenGradients { LogProb = gradients });
+        var known = MemoryUse.OfTraining(model.Config, pass with { GradientKnown = true }).Activations;
+        Assert.Equal(sizeof(float) * model.ActivationFloats, known);
+        Assert.Equal(sizeof(float) * 4_099 * (batch.ScoredCount - 1_024), MemoryUse.OfTraining(model.Config, pass).Activations - known);
+    }
+
     [Theory, MemberData(nameof(Shapes))]
     public void Activations_of_a_scoring_pass_are_planned_to_the_byte(string shape)
     {

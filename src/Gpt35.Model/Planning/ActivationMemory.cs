@@ -35,7 +35,7 @@ internal static class ActivationMemory
         long n = pass.Scored, d = config.HiddenSize;
         var rows = 2 * n * d + 2 * n;                                                                // scored rows before and after the norm, mean, deviation
         return config.NumScalars > 0 ? rows + n * config.NumScalars
-            : rows + (long)Decoder.LogitRowsAtOnce(config, pass.Scored, pass.Backward) * config.VocabSize + 2 * n + (pass.Entropy ? n : 0);
+            : rows + (long)Decoder.LogitRowsAtOnce(config, pass.Scored, pass.Backward, pass.GradientKnown) * config.VocabSize + 2 * n + (pass.Entropy ? n : 0);
     }
 
     private static long QkvWidth(ModelConfig config) => config.QueryWidth + 2L * config.KeyValueWidth;

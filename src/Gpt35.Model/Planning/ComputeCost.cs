@@ -42,6 +42,13 @@ public static class ComputeCost
     public static double AdapterTrainingPerToken(ModelConfig config, int context, long adapterParameters, double scoredShare = 1) =>
         4 * MatrixParameters(config, scoredShare) + 3 * AttentionPerToken(config, context) + 6.0 * adapterParameters;
 
+    /// <summary>What activation checkpointing computes again: all blocks but the last, whose activations are still there, up to their nonlinearity.</summary>
+    public static double RecomputedPerToken(ModelConfig config, int context)
+    {
+        double down = 2.0 * config.HiddenSize * config.IntermediateSize * config.NumHiddenLayers;
+        return (ForwardPerToken(config, context, scoredShare: 0) - down) * (config.NumHiddenLayers - 1) / config.NumHiddenLayers;
+    }
+
     /// <summary>4·H·K for each of the tokens that a token sees, itself included, over all layers.</summary>
     internal static double AttentionPerToken(ModelConfig config, int context) =>
         Enumerable.Range(0, config.NumHiddenLayers).Sum(layer => 4.0 * config.QueryWidth * MeanVisible(context, config.WindowOf(layer)));

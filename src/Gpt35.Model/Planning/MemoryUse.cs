@@ -90,4 +90,5 @@ public sealed record MemoryUse
 /// <param name="Entropy">Whether the entropy is asked for.</param>
 /// <param name="Dropout">Whether dropout is on.</param>
 /// <param name="Checkpointing">Whether <see cref="Decoder.ActivationCheckpointing"/> is on.</param>
-public readonly record struct Pass(int Tokens, int Scored, bool Backward = false, bool Entropy = false, bool Dropout = false, bool Checkpointing = false);
+/// <param name="GradientKnown">Whether <see cref="ForwardRequest.LogProbGradient"/> is.</param>
+public readonly record struct Pass(int Tokens, int Scored, bool Backward = false, bool Entropy = false, bool Dropout = false, bool Checkpointing = false, bool GradientKnown = false);

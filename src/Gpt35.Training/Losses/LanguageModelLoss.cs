@@ -15,9 +15,12 @@ public static class LanguageModelLoss
     public static double Compute(ReadOnlySpan<float> logProb, long tokens, Span<float> dLogProb, double weight = 1)
     {
         Maths.SameLength(logProb.Length, dLogProb.Length, nameof(dLogProb));
-        dLogProb.Fill((float)(-weight / tokens));
+        Gradient(tokens, dLogProb, weight);
         return weight * TotalNats(logProb) / tokens;
     }
+
+    /// <summary>∂loss/∂logProb, −weight/N for each token: it does not depend on the log-probabilities, so that a model may know it before it scores (<see cref="Model.ForwardRequest.LogProbGradient"/>).</summary>
+    public static void Gradient(long tokens, Span<float> dLogProb, double weight = 1) => dLogProb.Fill((float)(-weight / tokens));
 
     /// <summary>Σ −log p.</summary>
     public static double TotalNats(ReadOnlySpan<float> logProb)

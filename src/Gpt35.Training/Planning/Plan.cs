@@ -45,14 +45,12 @@ public sealed record Plan
         };
     }
 
-    /// <summary>With activation checkpointing all blocks but the last, whose activations are still there, go forward twice.</summary>
     private static double Training(Workload work, ModelConfig config, double scoredShare)
     {
         var once = work.Lora is { } lora
             ? ComputeCost.AdapterTrainingPerToken(config, work.Context, AdapterParameters(config, lora), scoredShare)
             : ComputeCost.TrainingPerToken(config, work.Context, scoredShare);
-        if (!work.ActivationCheckpointing) return once;
-        return once + ComputeCost.ForwardPerToken(config, work.Context, scoredShare: 0) * (config.NumHiddenLayers - 1) / config.NumHiddenLayers;
+        return work.ActivationCheckpointing ? once + ComputeCost.RecomputedPerToken(config, work.Context) : once;
     }
 
     /// <summary>Each rollout is generated once, scored by all four models, and passes policy and value network in every epoch; text is mixed in.</summary>
@@ -72,7 +70,8 @@ public sealed record Plan
     private static IEnumerable<PlannedModel> ModelsOf(Workload work)
     {
         var model = work.Model;
-        var pass = new Pass(work.PassTokens, Math.Max(1, (int)Math.Ceiling(work.PassTokens * work.ScoredShare)), Entropy: work.Kind == WorkloadKind.Ppo, Dropout: work.Dropout, Checkpointing: work.ActivationCheckpointing);
+        var pass = new Pass(work.PassTokens, Math.Max(1, (int)Math.Ceiling(work.PassTokens * work.ScoredShare)), Entropy: work.Kind == WorkloadKind.Ppo, Dropout: work.Dropout, Checkpointing: work.ActivationCheckpointing,
+            GradientKnown: work.Kind is WorkloadKind.Model or WorkloadKind.Pretrain or WorkloadKind.Sft);
         switch (work.Kind)
         {
             case WorkloadKind.Model:

@@ -28,7 +28,7 @@ public static class PlanAdvice
         if (work is { ActivationCheckpointing: false, Format: Dtype.Fp32 } && work.Kind != WorkloadKind.Model)
         {
             var again = work with { ActivationCheckpointing = true };
-            Add("activation_checkpointing: true, for a third more time", again);
+            Add("activation_checkpointing: true, for a quarter more time", again);
             var passes = Passes(again, available);
             if (passes != again) Add($"activation_checkpointing: true and {PassName(work)} {Passage(work, passes.MicroTokens)}", passes);
         }

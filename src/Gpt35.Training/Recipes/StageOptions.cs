@@ -64,7 +64,7 @@ public abstract record StageOptions
     /// <summary>Skip outlier steps; none when left out.</summary>
     public OutlierOptions? SkipOutliers { get; init; }
 
-    /// <summary>Compute each block's activations again in the backward pass instead of keeping them: less memory, a third more time, the same bits.</summary>
+    /// <summary>Compute each block's activations again in the backward pass instead of keeping them: less memory, a quarter more time, the same bits.</summary>
     public bool ActivationCheckpointing { get; init; }
 
     /// <exception cref="InvalidDataException">Options that need measurements, and none are asked for.</exception>

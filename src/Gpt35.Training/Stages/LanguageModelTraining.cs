@@ -102,11 +102,12 @@ internal sealed class LanguageModelTraining
             if (isLast) optimizer?.ExpectLastBackward();
             var batch = Batch(data, [.. group.Select(place => examples[place])]);
             ulong[]? keys = maskKeys is null ? null : [.. group.Select(place => maskKeys[place])];
-            var scores = model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, DropoutKeys = keys });
             var gradient = ArrayPool<float>.Shared.Rent(batch.ScoredCount);
-            var dLogProb = gradient.AsSpan(0, batch.ScoredCount);                     // (N,)
-            loss += LanguageModelLoss.Compute(scores.LogProb, tokens, dLogProb, weight);
-            model.Backward(new TokenGradients { LogProb = dLogProb });
+            var dLogProb = gradient.AsMemory(0, batch.ScoredCount);                   // (N,)
+            LanguageModelLoss.Gradient(tokens, dLogProb.Span, weight);
+            var scores = model.Forward(batch, new ForwardRequest { LogProb = true, ForBackward = true, DropoutKeys = keys, LogProbGradient = dLogProb });
+            loss += LanguageModelLoss.Compute(scores.LogProb, tokens, dLogProb.Span, weight);
+            model.Backward(new TokenGradients { LogProb = dLogProb.Span });
             ArrayPool<float>.Shared.Return(gradient);
         }
         return ranks.Sum(loss);
