@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Gpt35.Cli;
 
-/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process. A terminal that is closed asks, too.</summary>
+/// <summary>Ctrl-C: the first press asks the running verb to finish its step and save, the second ends the process. Other signals, and a terminal that is closed, ask only.</summary>
 internal sealed class Interrupts : IDisposable
 {
     /// <summary>
@@ -27,7 +27,8 @@ internal sealed class Interrupts : IDisposable
             interrupts.registrations.Add(PosixSignalRegistration.Create(signal, context =>
             {
                 var first = !interrupts.Token.IsCancellationRequested;
-                context.Cancel = interrupts.Press();
+                // Only a person at a terminal insists. Slurm says SIGTERM twice at a time limit, and SIGTERM after the SIGUSR1 it was told to give notice by.
+                context.Cancel = interrupts.Press(insists: signal == PosixSignal.SIGINT);
                 if (context.Cancel && first && interrupts.diverted is null) announce();
             }));
         // Shell and system may both say that the terminal is gone, so a second time is no second press.
@@ -41,10 +42,11 @@ internal sealed class Interrupts : IDisposable
     }
 
     /// <summary>One press. Returns whether it was taken care of; if not, the process should end.</summary>
-    public bool Press()
+    /// <param name="insists">Whether one after the first is not to wait for the verb.</param>
+    public bool Press(bool insists = true)
     {
         if (diverted is { } handler) return handler();
-        if (stop.IsCancellationRequested) return false;
+        if (stop.IsCancellationRequested) return !insists;
         stop.Cancel();
         return true;
     }

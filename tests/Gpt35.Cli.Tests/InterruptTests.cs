@@ -12,6 +12,15 @@ public class InterruptTests
     }
 
     [Fact]
+    public void What_asks_only_may_ask_again()
+    {
+        using var interrupts = new Interrupts();
+        Assert.True(interrupts.Press(insists: false));
+        Assert.True(interrupts.Press(insists: false));
+        Assert.True(interrupts.Token.IsCancellationRequested);
+    }
+
+    [Fact]
     public void Diverted_presses_leave_the_verb_running()
     {
         using var interrupts = new Interrupts();

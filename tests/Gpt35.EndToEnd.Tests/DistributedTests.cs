@@ -34,6 +34,19 @@ public class DistributedTests(TinyStages tiny)
     }
 
     [Theory]
+    [InlineData("pretrain", "batch.tokens=50")]
+    [InlineData("ppo", "minibatches=8")]
+    public async Task Processes_without_a_share_of_a_step_change_nothing(string stage, string setting)
+    {
+        RequireMpi();
+        var (alone, together) = ($"{stage}-unshared-alone", $"{stage}-unshared");
+        using (var one = TinyStages.Start(tiny.Command(stage, alone, "--set", setting))) await Finish(one);
+        var (code, output, error) = await Finish(Launch(3, tiny.Command(stage, together, "--set", setting)));
+        Assert.True(code == 0, error + output);
+        RequireSameNumbers(alone, together);
+    }
+
+    [Theory]
     [InlineData("pretrain")]
     [InlineData("ppo")]
     public async Task Two_machines_have_the_losses_of_one(string stage)
@@ -46,6 +59,21 @@ public class DistributedTests(TinyStages tiny)
         Assert.True(code == 0, error + output);
         RequireSameNumbers(stage, run);
         Assert.True(machines.BytesSent > 100_000, $"{machines.BytesSent} bytes");                   // they did talk over the cable
+    }
+
+    [Fact]
+    public async Task Slurm_starts_processes_that_have_the_losses_of_one_and_stops_them()
+    {
+        RequireMpi();
+        Assert.SkipWhen(Slurm.Fault is not null, $"needs a running Slurm with PMIx ({Slurm.Fault})");
+        var (code, output, error) = await Finish(Slurm.Launch(tiny.Command("pretrain", "by-slurm")));
+        Assert.True(code == 0, error + output);
+        RequireSameNumbers("pretrain", "by-slurm");
+
+        string[] settings = ["--set", $"steps={StepsToStopIn}", "--set", "checkpoint_every=0", "--json"];
+        (code, output, error) = await Signalled("-USR1", Slurm.Launch(tiny.Command("pretrain", "slurm-stop", settings)));
+        Assert.Equal(130, code);
+        RequireSavedOnce("slurm-stop", output, error);
     }
 
     [Fact]
@@ -102,6 +130,66 @@ public class DistributedTests(TinyStages tiny)
         Assert.Equal(2, code);
         Assert.Single((output + error).Split('\n'), line => line.Contains("nowhere.txt"));
         Assert.False(Directory.Exists(tiny["wrong"]));
+    }
+
+    [Fact]
+    public async Task Different_recipes_are_refused_before_anything_is_computed()
+    {
+        RequireMpi();
+        string[] second = [":", "-np", "1", "dotnet", Path.Combine(AppContext.BaseDirectory, "gpt35.dll"), .. tiny.Command("pretrain", "recipes", "--set", "steps=3")];
+        var (code, output, error) = await Finish(Launch(1, [.. tiny.Command("pretrain", "recipes"), .. second]));
+        Assert.Equal(2, code);
+        Assert.Single((output + error).Split('\n'), line => line.Contains("The recipe: rank 1, on ") && line.Contains("\"steps: 3\""));
+        Assert.False(Directory.Exists(tiny["recipes"]));
+    }
+
+    [Theory]
+    [InlineData("pretrain", "data.train=[text.txt]", "text.txt", "text.txt", "Training data")]
+    [InlineData("sft", "data.train=[demonstrations.jsonl]", "demonstrations.jsonl", "demonstrations.jsonl", "Training data")]
+    [InlineData("reward", "data.train=[rankings.jsonl]", "rankings.jsonl", "rankings.jsonl", "Training data")]
+    [InlineData("ppo", "data.train=[prompts.jsonl]", "prompts.jsonl", "prompts.jsonl", "Training data")]
+    [InlineData("sft", "init=model", "pretrain/model", "reward-base/model", "model")]
+    public async Task Different_copies_of_what_is_read_are_refused(string stage, string setting, string file, string other, string what)
+    {
+        RequireMpi();
+        // Two working directories in place of two machines: the same relative path leads to different copies.
+        var name = setting.Split('=')[1].Trim('[', ']');
+        var (first, second) = (Directory.CreateDirectory(tiny[$"{stage}-{name}-first"]).FullName, Directory.CreateDirectory(tiny[$"{stage}-{name}-second"]).FullName);
+        if (file == name)
+        {
+            File.Copy(tiny[file], Path.Combine(first, name));
+            File.WriteAllText(Path.Combine(second, name), File.ReadAllText(tiny[other]).Replace("Tom1", "Tim1"));
+            if (stage == "pretrain") File.AppendAllText(Path.Combine(second, name), " The end.");
+        }
+        else
+        {
+            if (!Directory.Exists(tiny[other]))
+            {
+                var (made, _, complaint) = await Finish(TinyStages.Start(tiny.Command("pretrain", "reward-base", "--set", "seed=7")));
+                Assert.True(made == 0, complaint);
+            }
+            Directory.CreateSymbolicLink(Path.Combine(first, name), tiny[file]);
+            Directory.CreateSymbolicLink(Path.Combine(second, name), tiny[other]);
+        }
+        var run = $"{stage}-{name}-differing";
+        var command = tiny.Command(stage, run, "--set", setting);
+        var (code, output, error) = await Finish(Launch(1, [.. command, ":", "-np", "1", "--wdir", second, "dotnet", Path.Combine(AppContext.BaseDirectory, "gpt35.dll"), .. command], "--wdir", first));
+        Assert.Equal(2, code);
+        Assert.Single((output + error).Split('\n'), line => line.Contains($"{what}: rank 1, on ") && line.Contains("copy them anew"));
+        Assert.False(Directory.Exists(tiny[run]));
+    }
+
+    [Theory]
+    [InlineData("SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2", "srun --mpi=pmix")]
+    [InlineData("PMI_RANK=0 PMI_SIZE=2", "the mpirun of Open MPI")]
+    public async Task Processes_that_would_each_train_alone_in_one_folder_are_refused(string environment, string remedy)
+    {
+        var (code, output, error) = await Finish(TinyStages.Start(tiny.Command("pretrain", "singletons"), ["env", .. environment.Split(' ')]));
+        Assert.Equal(2, code);
+        Assert.Equal("", output);
+        Assert.Contains("Started as 2 processes", error);
+        Assert.Contains(remedy, error);
+        Assert.False(Directory.Exists(tiny["singletons"]));
     }
 
     [Fact]

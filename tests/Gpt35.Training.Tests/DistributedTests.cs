@@ -49,6 +49,35 @@ public sealed class DistributedTests
         Assert.Equal(count, Enumerable.Range(0, ranks).Sum(rank => GradientExchange.Shard(count, rank, ranks) is var (from, to) ? to - from : 0));
     }
 
+    [Theory]
+    [InlineData("", 0, 1, true)]
+    [InlineData("PMIX_RANK=1 OMPI_COMM_WORLD_SIZE=3", 1, 3, true)]                                            // mpirun
+    [InlineData("PMIX_RANK=1 OMPI_COMM_WORLD_SIZE=3 SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0", 1, 3, true)]     // mpirun in a job: its processes on another machine descend from a step
+    [InlineData("PMIX_RANK=0 OMPI_COMM_WORLD_SIZE=1 SLURM_NTASKS=4", 0, 1, true)]
+    [InlineData("PMIX_RANK=3 SLURM_PROCID=3 SLURM_STEP_NUM_TASKS=4 SLURM_NTASKS=4", 3, 4, true)]             // srun --mpi=pmix
+    [InlineData("PMIX_RANK=0 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_NTASKS=4", 0, 1, true)]             // a step of one in a job of four
+    [InlineData("SLURM_PROCID=0 SLURM_NTASKS=4", 0, 1, true)]                                                // a batch script
+    [InlineData("SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2 SLURM_NTASKS=2", 1, 2, false)]                        // srun --mpi=none
+    [InlineData("SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2 PMI_RANK=1 PMI_SIZE=2", 1, 2, false)]                 // srun --mpi=pmi2
+    [InlineData("PMI_RANK=1 PMI_SIZE=2", 1, 2, false)]                                                       // MPICH's mpirun
+    [InlineData("PMI_RANK=0 PMI_SIZE=1", 0, 1, true)]
+    public void What_the_launcher_says_tells_who_trains_together(string environment, int rank, int count, bool joins)
+    {
+        var variables = environment.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(pair => pair.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
+        var launch = Launch.Of(name => variables.GetValueOrDefault(name));
+        Assert.Equal((rank, count, joins), (launch.Rank, launch.Count, launch.Joins));
+        Assert.Equal(joins, launch.Fault is null);
+    }
+
+    [Fact]
+    public void The_first_difference_between_ranks_is_named_with_its_machine()
+    {
+        Assert.Null(Agreement.Difference("The recipe", ["alpha\na: 1\nb: 2", "beta\na: 1\nb: 2"]));
+        var difference = Agreement.Difference("The recipe", ["alpha\na: 1\nb: 2", "alpha\na: 1\nb: 2", "beta\na: 1\nb: 3\nc: 4"]);
+        Assert.StartsWith("The recipe: rank 2, on beta, has \"b: 3\", and rank 0, on alpha, has \"b: 2\".", difference);
+        Assert.Contains("has nothing there, and", Agreement.Difference("The recipe", ["alpha\na: 1\nb: 2", "beta\na: 1"]));
+    }
+
     [Fact]
     public void A_process_on_its_own_needs_no_mpi()
     {

@@ -318,4 +318,22 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
         foreach (var name in (string[])["model", "seconds", "tokens_per_second"]) summary.Remove(name);
         return summary.ToJsonString();
     }
+
+    [Fact]
+    public void Of_two_processes_that_begin_the_same_run_the_later_one_leaves_that_of_the_earlier_as_it_is()
+    {
+        // The other one comes first to the end, between this one's look at the folder and its first step.
+        var late = tiny.Context("raced") with { Observer = new WhenStarted(() => tiny.Run("pretrain", tiny.Context("raced"))) };
+        Assert.Contains("this run folder exists", Assert.Throws<IOException>(() => tiny.Run("pretrain", late)).Message);
+        Assert.Equal(tiny.Metrics("pretrain"), tiny.Metrics("raced"));
+        Assert.False(File.Exists(Path.Combine(tiny.In("raced"), "run.lock")));
+    }
+
+    private sealed class WhenStarted(Action action) : IRunObserver
+    {
+        public void Started(string stage, int totalSteps, string description) => action();
+        public void Step(int step, IReadOnlyDictionary<string, double> metrics) { }
+        public void Note(string line) { }
+        public void Finished(StageSummary summary) { }
+    }
 }

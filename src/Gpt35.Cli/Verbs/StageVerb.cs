@@ -27,6 +27,12 @@ internal static class StageVerb
             var path = RecipePath.Find(parsed.GetRequiredValue(recipe));
             var folder = parsed.GetRequiredValue(output);
             var resuming = parsed.GetValue(resume);
+            if (Ranks.Fault is not null && !Ranks.StartedFirst)
+            {
+                // The same for all of them; the first one says it.
+                IsToldToEnd();
+                return ExitCode.UserInput;
+            }
             var ranks = Ranks.Join();
             try
             {
@@ -55,12 +61,15 @@ internal static class StageVerb
             catch (Exception) when (!ranks.IsFirst)
             {
                 // What is wrong here is most likely wrong everywhere. The first rank says so and ends, and mpirun then tells this one to.
-                if (session.Cancel.WaitHandle.WaitOne(TimeSpan.FromSeconds(10))) return ExitCode.UserInput;
+                if (IsToldToEnd()) return ExitCode.UserInput;
                 session.Error.WriteLine($"Rank {ranks.Rank} of {ranks.Count}, on {Environment.MachineName}:");
                 throw;
             }
             ranks.Leave();
             return ExitCode.Done;
+
+            // Some launchers end all processes as soon as one has ended, so the first one gets the time to speak.
+            bool IsToldToEnd() => session.Cancel.WaitHandle.WaitOne(TimeSpan.FromSeconds(10));
 
             // The same as --set, so that the run folder's recipe tells what was computed with.
             IEnumerable<string> Override(Option<string> option) => parsed.GetValue(option) is { } value ? [$"{option.Name.TrimStart('-')}={value}"] : [];

@@ -13,6 +13,9 @@ internal sealed unsafe class GradientExchange(ParameterSet parameters, Ranks ran
     private const int PieceFloats = 1 << 20;
 
     private readonly List<(long Offset, int Count, int Owner)> pieces = Pieces(parameters.Count, ranks.Count);
+    // MPI matches non-blocking sums by the order of their beginning. A rank without a share of a step begins its sums at the end of the step, those of PPO's two
+    // networks one after the other; the other ranks begin them inside the backward passes, interleaved. So each network has a channel of its own.
+    private readonly nint channel = ranks.OpenChannel();
     private readonly List<nint> requests = [];
     private int next;
 
@@ -61,7 +64,7 @@ internal sealed unsafe class GradientExchange(ParameterSet parameters, Ranks ran
     private void Begin(long offset)
     {
         for (; next < pieces.Count && pieces[next].Offset >= offset; next++)
-            requests.Add(ranks.BeginSum(parameters.GradientPointer + pieces[next].Offset, pieces[next].Count, pieces[next].Owner));
+            requests.Add(ranks.BeginSum(parameters.GradientPointer + pieces[next].Offset, pieces[next].Count, pieces[next].Owner, channel));
         ranks.Poke(requests);
     }
 }

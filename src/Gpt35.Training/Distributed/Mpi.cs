@@ -14,6 +14,7 @@ internal sealed unsafe class Mpi
     private readonly delegate* unmanaged[Cdecl]<void*, void*, int, int*, int> initThread;
     private readonly delegate* unmanaged[Cdecl]<int> finalize;
     private readonly delegate* unmanaged[Cdecl]<nint, int*, int> commRank, commSize;
+    private readonly delegate* unmanaged[Cdecl]<nint, nint*, int> commDup;
     private readonly delegate* unmanaged[Cdecl]<nint, int> barrier;
     private readonly delegate* unmanaged[Cdecl]<void*, void*, int, nint, nint, nint, int> allreduce;
     private readonly delegate* unmanaged[Cdecl]<void*, int, nint, int, nint, int> bcast;
@@ -36,6 +37,7 @@ internal sealed unsafe class Mpi
         finalize = (delegate* unmanaged[Cdecl]<int>)Of("MPI_Finalize");
         commRank = (delegate* unmanaged[Cdecl]<nint, int*, int>)Of("MPI_Comm_rank");
         commSize = (delegate* unmanaged[Cdecl]<nint, int*, int>)Of("MPI_Comm_size");
+        commDup = (delegate* unmanaged[Cdecl]<nint, nint*, int>)Of("MPI_Comm_dup");
         barrier = (delegate* unmanaged[Cdecl]<nint, int>)Of("MPI_Barrier");
         allreduce = (delegate* unmanaged[Cdecl]<void*, void*, int, nint, nint, nint, int>)Of("MPI_Allreduce");
         bcast = (delegate* unmanaged[Cdecl]<void*, int, nint, int, nint, int>)Of("MPI_Bcast");
@@ -94,12 +96,20 @@ internal sealed unsafe class Mpi
 
     public void Receive(void* data, int count, nint type, int from) => receive(data, count, type, from, 0, world, null);
 
+    /// <summary>Another communicator of all ranks.</summary>
+    public nint Duplicate()
+    {
+        nint communicator;
+        commDup(world, &communicator);
+        return communicator;
+    }
+
     /// <summary>Begins adding up <paramref name="data"/> over all ranks into that of <paramref name="root"/>; nobody touches it until the request is done.</summary>
-    public nint BeginSum(float* data, int count, int root, bool isRoot)
+    public nint BeginSum(float* data, int count, int root, bool isRoot, nint communicator)
     {
         nint request;
-        if (isRoot) ireduce(InPlace, data, count, Float, Add, root, world, &request);
-        else ireduce(data, null, count, Float, Add, root, world, &request);
+        if (isRoot) ireduce(InPlace, data, count, Float, Add, root, communicator, &request);
+        else ireduce(data, null, count, Float, Add, root, communicator, &request);
         return request;
     }
 

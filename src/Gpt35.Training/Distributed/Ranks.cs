@@ -32,20 +32,33 @@ public sealed unsafe class Ranks
     /// <summary>The one that writes files and speaks to the user.</summary>
     public bool IsFirst => Rank == 0;
 
-    /// <summary>Joins the other processes when this one was started by mpirun (or srun with PMIx); else <see cref="One"/>.</summary>
-    /// <exception cref="InvalidDataException">Started as one of several, and there is no Open MPI.</exception>
+    /// <summary>Joins the other processes when this one was started by mpirun, or by srun with PMIx; else <see cref="One"/>.</summary>
+    /// <exception cref="InvalidDataException">Started as one of several, and there is no Open MPI, or it does not find the others.</exception>
     public static Ranks Join()
     {
         if (joined is not null) return joined;
-        return joined = AreSeveral ? new Ranks(Mpi.Start($"Started as rank {Environment.GetEnvironmentVariable(RankVariable)} of {AnnouncedCount}")) : One;
+        var launch = Started;
+        if (launch.Count == 1) return joined = One;
+        if (launch.Fault is { } fault) throw new InvalidDataException(fault);
+        var ranks = new Ranks(Mpi.Start($"Started as rank {launch.Rank} of {launch.Count}"));
+        // An Open MPI that cannot speak with the launcher's PMIx takes itself for the only process.
+        if (ranks.Count < launch.Count)
+            throw new InvalidDataException(
+                $"Started as rank {launch.Rank} of {launch.Count} by {launch.Launcher}, but Open MPI on {Environment.MachineName} finds {ranks.Count} only: it does not understand this launcher's PMIx. "
+                + "Start with the mpirun that belongs to this Open MPI.");
+        return joined = ranks;
     }
 
     /// <summary>Whether this process was started as one of several, by what mpirun and srun put into its environment.</summary>
-    public static bool AreSeveral => Environment.GetEnvironmentVariable(RankVariable) is not null && AnnouncedCount is not (null or "1");
+    public static bool AreSeveral => Started.Count > 1;
 
-    private const string RankVariable = "PMIX_RANK";
+    /// <summary>Whether this process is to speak to the user, as far as is known before <see cref="Join"/>.</summary>
+    public static bool StartedFirst => Started.Rank == 0;
 
-    private static string? AnnouncedCount => Environment.GetEnvironmentVariable("OMPI_COMM_WORLD_SIZE") ?? Environment.GetEnvironmentVariable("SLURM_NTASKS");
+    /// <summary>What keeps the processes that were started together from <see cref="Join"/>ing, the same for each of them; null if nothing.</summary>
+    public static string? Fault => Started.Fault;
+
+    private static Launch Started { get; } = Launch.Of(Environment.GetEnvironmentVariable);
 
     /// <summary>Threads for each rank where the user names none: the cores divided among the ranks that share them.</summary>
     public int DefaultThreads()
@@ -95,6 +108,19 @@ public sealed unsafe class Ranks
         return value;
     }
 
+    /// <summary>
+    /// Checks that all ranks have the same of what each reads for itself: copies on several machines may differ, and nothing but the result would tell.
+    /// </summary>
+    /// <param name="what">What it is; begins the message.</param>
+    /// <param name="mine">What tells this rank's from another: a line, or lines of which the first that differs is named.</param>
+    /// <exception cref="InvalidDataException">They differ; all ranks throw the same.</exception>
+    internal void RequireSame(string what, Func<string> mine)
+    {
+        if (mpi is null) return;
+        var all = AllGather(Encoding.UTF8.GetBytes($"{Environment.MachineName}\n{mine()}")).Select(bytes => Encoding.UTF8.GetString(bytes)).ToList();
+        if (Agreement.Difference(what, all) is { } difference) throw new InvalidDataException(difference);
+    }
+
     /// <summary>What every rank gave, in the order of the ranks.</summary>
     public IReadOnlyList<byte[]> AllGather(byte[] mine)
     {
@@ -137,8 +163,11 @@ public sealed unsafe class Ranks
         return (from, to);
     }
 
+    /// <summary>A channel of its own for sums that are begun and go on meanwhile: only those of one channel are begun in the same order everywhere. All ranks open the same ones.</summary>
+    internal nint OpenChannel() => mpi?.Duplicate() ?? 0;
+
     /// <summary>Begins adding up a piece of the gradient into <paramref name="owner"/>'s; see <see cref="GradientExchange"/>.</summary>
-    internal nint BeginSum(float* data, int count, int owner) => mpi!.BeginSum(data, count, owner, owner == Rank);
+    internal nint BeginSum(float* data, int count, int owner, nint channel) => mpi!.BeginSum(data, count, owner, owner == Rank, channel);
 
     internal void Poke(List<nint> requests)
     {

@@ -67,9 +67,10 @@ internal sealed class RunFolder : IDisposable
     /// </summary>
     /// <exception cref="IOException">The folder exists and the run is not to be resumed, or another process is in it.</exception>
     /// <exception cref="DirectoryNotFoundException">There is nothing to resume.</exception>
-    /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or damaged checkpoints only.</exception>
+    /// <exception cref="InvalidDataException">The folder holds another run, a finished one, or damaged checkpoints only; or the ranks have different recipes.</exception>
     public static RunFolder Open(StageContext context, string stage, object recipe)
     {
+        context.Ranks.RequireSame("The recipe", () => $"stage: {stage}\n{RecipeFile.ToYaml(recipe)}");
         FileStream? lockFile = null;
         (string Folder, CheckpointState State)? found = null;
         if (context.Ranks.IsFirst)
@@ -97,6 +98,7 @@ internal sealed class RunFolder : IDisposable
                 throw new DirectoryNotFoundException($"{folder}: the first process goes on from this checkpoint, and there is none on {Environment.MachineName}. Put the run folder where every machine of the run sees it.");
             found = (folder, Checkpoint.Read(folder));
         }
+        context.Ranks.RequireSame("The checkpoint to go on from", () => $"step {step}, SHA-256 {found?.State.Digest}");
         return new RunFolder(context, stage, recipe, lockFile, found);
     }
 

@@ -37,6 +37,8 @@ internal sealed class LanguageModelTraining
     {
         Options.RequireConsistent(Heldout.Count);
         var ranks = Run.Context.Ranks;
+        ranks.RequireSameExamples("Training data", Train);
+        ranks.RequireSameExamples("Held-out data", Heldout);
         using var optimizer = new Optimizer(Model.Parameters, Optimizer, Run.Context.Pool, ranks, Options.Ema, Options.SkipOutliers);
         if (Run.CheckpointFolder is { } folder) Checkpoint.LoadOptimizer(folder, optimizer);
         var schedule = new LearningRateSchedule(Optimizer, Plan.StepCount);

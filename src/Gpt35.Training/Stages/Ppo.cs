@@ -25,6 +25,9 @@ public static class Ppo
         var (train, heldout) = Prompts(recipe, models, context.Observer.Note);
         var plan = BatchPlan.ForSteps([.. train.Select(_ => 1)], recipe.RolloutPrompts, recipe.Iterations, recipe.Seed);
         var ptx = recipe.Ptx is { } options ? PtxMix.Read(options, recipe, models.Tokenizer, models.Policy.Config.MaxPositionEmbeddings, context.Observer.Note) : null;
+        context.Ranks.RequireSameExamples("Training data", train, prompt => prompt);
+        context.Ranks.RequireSameExamples("Held-out data", heldout, prompt => prompt);
+        if (ptx is not null) context.Ranks.RequireSameExamples("The text of ptx", ptx.Windows);
         context.Observer.Started("ppo", recipe.Iterations,
             $"{StageModels.Size(models.Policy)}, {train.Count:N0} prompts, {heldout.Count:N0} held out, {recipe.RolloutPrompts} rollouts per step.");
 

@@ -21,6 +21,8 @@ internal sealed class PpoModels : IDisposable
         referenceFolder = StageModels.LoadLanguageModel(recipe.Init, "init", pool);
         // A frozen base is the reference for free, and may carry the reward model too.
         rewardFolder = StageModels.LoadRewardModel(recipe.RewardModel, pool, StageModels.BaseOf(referenceFolder, recipe.Init));
+        run.Context.Ranks.RequireSameModel(recipe.Init, Reference);
+        run.Context.Ranks.RequireSameModel(recipe.RewardModel, Reward);
         if (Reward.Config.VocabSize != Reference.Config.VocabSize)
             throw new InvalidDataException($"{recipe.RewardModel}: a vocabulary of {Reward.Config.VocabSize} ids; the policy {recipe.Init} has {Reference.Config.VocabSize}. Both must come from one base model.");
         Format = StageModels.FormatOf(referenceFolder, recipe.Init);

@@ -24,6 +24,9 @@ internal sealed record RankedPrompt(int[][] Sequences, int[] Which, int[][] Rank
     /// <summary>Pairs with different ranks, over all rankings.</summary>
     public int Pairs { get; } = Rankings.Sum(ranks => RewardLoss.DecidedPairs(ranks));
 
+    /// <summary>All there is to it, one after the other.</summary>
+    public IEnumerable<int> Numbers => [.. Sequences.SelectMany(ids => ids), .. Which, .. Rankings.SelectMany(ranks => ranks)];
+
     /// <summary>Reward of each completion, (K,), from that of each sequence, (U,).</summary>
     public float[] OfCompletions(ReadOnlySpan<float> ofSequences)
     {

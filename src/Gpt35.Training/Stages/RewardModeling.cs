@@ -17,6 +17,7 @@ public static class RewardModeling
             throw new InvalidDataException("head is tokens and lora is given, but an adapter's head reads the last token only. Leave one of the two out.");
         using var run = RunFolder.Open(context, "reward", recipe);
         using var init = StageModels.LoadLanguageModel(recipe.Init, "init", context.Pool);
+        context.Ranks.RequireSameModel(recipe.Init, init.Model);
         using var decoder = run.CheckpointFolder is { } folder
             ? ModelFolder.Load(folder, context.Pool, StageModels.BaseOf(init, recipe.Init)).Model
             : StageModels.Trainee(init.Model, recipe.Init, recipe.Lora, 1, RandomStreams.Key(recipe.Seed, RandomStream.Initialization), recipe.ReadsTokens ? ScalarHead.Action : ScalarHead.State);
@@ -33,6 +34,8 @@ public static class RewardModeling
         var plan = BatchPlan.ForEpochs([.. train.Select(_ => 1)], recipe.PromptsPerStep, recipe.Epochs, recipe.Seed);
         context.Observer.Started("reward", plan.StepCount,
             $"{StageModels.Size(decoder)}, {train.Count:N0} prompts with {train.Sum(prompt => prompt.Pairs):N0} pairs, {heldout.Count:N0} prompts held out.");
+        context.Ranks.RequireSameExamples("Training data", train, prompt => prompt.Numbers);
+        context.Ranks.RequireSameExamples("Held-out data", heldout, prompt => prompt.Numbers);
         recipe.RequireConsistent(heldout.Count);
         if (heldout.Count > 0 && !run.Numbers.ContainsKey("heldout_accuracy_before")) Note(run.Numbers, Heldout(), "before");
 

@@ -114,6 +114,7 @@ public static class SupervisedFineTuning
     private static ModelFolder Start(SftRecipe recipe, RunFolder run, WorkerPool pool)
     {
         var folder = run.CheckpointFolder is { } checkpoint ? ModelFolder.Load(checkpoint, pool) : StageModels.LoadLanguageModel(recipe.Init, "init", pool);
+        run.Context.Ranks.RequireSameModel(run.CheckpointFolder ?? recipe.Init, folder.Model);
         // A checkpoint of a whole model has the recipe's dropout in its configuration; one of an adapter has its base's.
         if (run.CheckpointFolder is not null && recipe.Lora is null) return folder;
         if (recipe is { Lora: null, ResidDropout: null } && folder.Model.Adapter is null) return folder;
