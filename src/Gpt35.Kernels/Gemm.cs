@@ -27,6 +27,8 @@ public static unsafe class Gemm
     private const int DepthOfFewRows = 128;
     /// <summary>Multiply-adds that are not worth waking another thread for.</summary>
     private const long WorkOfOneThread = 200_000;
+    /// <summary>At least so many parts for each thread, where they are worth it: with 4 of them the thread that was held up keeps the other waiting for a tenth of a small product.</summary>
+    private const int PartsPerThread = 16;
 
     /// <summary>C = A·B + bias, or C += A·B.</summary>
     /// <param name="pool">Threads to use.</param>
@@ -127,7 +129,7 @@ public static unsafe class Gemm
         {
             if (alone) return new(rows, columns, rows.Tiles, columns.Tiles);
             int high = Math.Min(rows.Tiles, rows.MostTiles), wide = Math.Min(columns.Tiles, columns.MostTiles);
-            while (Simd.Pieces(rows.Tiles, high) * Simd.Pieces(columns.Tiles, wide) < 4 * threads && high * wide > 1)
+            while (Simd.Pieces(rows.Tiles, high) * Simd.Pieces(columns.Tiles, wide) < PartsPerThread * threads && high * wide > 1)
             {
                 if ((long)high * rows.Tile * wide * columns.Tile * depth < 2 * WorkOfOneThread) break;
                 if (wide > 1 && wide * 2 >= high) wide = (wide + 1) / 2;
