@@ -35,8 +35,10 @@ internal static class UsageErrors
         var what = isOption ? "option" : command.Subcommands.Count > 0 ? "verb" : "argument";
         var name = isOption ? token.Split('=')[0] : token;
         var near = Nearest(name, known);
+        // The commonest surplus word is the second one of a text that the shell has cut at its spaces.
+        var hint = what == "argument" && command.Arguments.Count > 0 ? " A text or path of several words goes in quotation marks." : "";
         return near is null
-            ? $"'{PathOf(command)}' knows no {what} '{name}'.\n"
+            ? $"'{PathOf(command)}' knows no {what} '{name}'.{hint}\n"
             : $"'{PathOf(command)}' knows no {what} '{name}'. Did you mean '{near}'?\n";
     }
 

@@ -39,6 +39,23 @@ public class UsageTests
     }
 
     [Fact]
+    public void A_text_that_the_shell_has_cut_at_its_spaces_is_answered_with_quotation_marks()
+    {
+        using var terminal = new Terminal();
+        Assert.Equal(2, terminal.Run("generate", "model", "Once", "upon", "a", "time"));
+        Assert.Contains("'gpt35 generate' knows no argument 'upon'. A text or path of several words goes in quotation marks.", terminal.Error);
+        Assert.Empty(terminal.Out);
+    }
+
+    [Fact]
+    public void A_surplus_word_of_a_verb_without_arguments_is_no_matter_of_quotation_marks()
+    {
+        using var terminal = new Terminal();
+        Assert.Equal(2, terminal.Run("quickstart", "now"));
+        Assert.Contains("'gpt35 quickstart' knows no argument 'now'.\n", terminal.Error.ReplaceLineEndings("\n"));
+    }
+
+    [Fact]
     public void A_group_without_its_verb_lists_what_it_holds()
     {
         using var terminal = new Terminal();
