@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Gpt35.Data;
 using Gpt35.Model;
 
@@ -62,15 +60,6 @@ internal static class Agreement
         return sample;
     }
 
-    /// <summary>The beginning of a SHA-256, long enough for what is different by accident.</summary>
-    private static string Hash(IEnumerable<int[]> items)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var item in items)
-        {
-            hash.AppendData(BitConverter.GetBytes(item.Length));
-            hash.AppendData(MemoryMarshal.AsBytes(item.AsSpan()));
-        }
-        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
-    }
+    /// <summary>The beginning of a hash, long enough for what is different by accident.</summary>
+    private static string Hash(IEnumerable<int[]> items) => DataHash.Of(items)[..16];
 }
