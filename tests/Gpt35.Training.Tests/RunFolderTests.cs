@@ -69,6 +69,8 @@ public sealed class RunFolderTests(TinyRun tiny) : IClassFixture<TinyRun>
         var unreadable = tiny.Pretrain with { Data = new DataOptions { Train = [tiny.In("none.txt")] } };
         Assert.Throws<FileNotFoundException>(() => Pretraining.Run(unreadable, tiny.Context("there")));
         Assert.Empty(Directory.EnumerateFileSystemEntries(tiny.In("there")));
+        Assert.Throws<FileNotFoundException>(() => Pretraining.Run(unreadable, tiny.Context(Path.Combine("not", "yet"))));
+        Assert.False(Directory.Exists(tiny.In("not")));
     }
 
     [Theory]

@@ -215,28 +215,37 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="IOException">The folder is in use.</exception>
     private static void RequireUnused(string folder)
     {
-        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any(entry => Path.GetFileName(entry) != LockFileName)))
+        if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
             throw new IOException($"{folder}: this run folder exists. Go on with it with --resume, choose another folder, or delete it.");
     }
 
-    /// <summary>Tries where the folder is going to be, because the data may take long to read before there is anything to write.</summary>
+    /// <summary>
+    /// Tries, because the data may take long to read before there is anything to write. What a process killed in between leaves is the folder itself
+    /// with a temporary file, which --resume removes.
+    /// </summary>
     /// <exception cref="IOException">Nothing can be written there.</exception>
     private static void RequireWritable(string folder, string recipeYaml)
     {
-        var existing = Path.GetFullPath(folder);
-        while (!Directory.Exists(existing) && Path.GetDirectoryName(existing) is { } above)
+        var made = new List<string>();                                             // innermost first
+        for (var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)); !Directory.Exists(path) && Path.GetDirectoryName(path) is { } above; path = above)
         {
-            if (File.Exists(existing)) throw new IOException($"{folder}: cannot be made, because {existing} is a file. Choose another run folder.");
-            existing = above;
+            if (File.Exists(path)) throw new IOException($"{folder}: cannot be made, because {path} is a file. Choose another run folder.");
+            made.Add(path);
         }
         try
         {
-            using var probe = new FileStream(Path.Combine(existing, $"{RecipeFileName}.{Environment.ProcessId}.tmp"), FileMode.Create, FileAccess.Write, FileShare.None, 0, FileOptions.DeleteOnClose);
+            Directory.CreateDirectory(folder);
+            using var probe = new FileStream(Path.Combine(folder, $"{RecipeFileName}.{Environment.ProcessId}.tmp"), FileMode.Create, FileAccess.Write, FileShare.None, 0, FileOptions.DeleteOnClose);
             probe.Write(Encoding.UTF8.GetBytes(recipeYaml));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new IOException($"{folder}: cannot be written: {e.Message.TrimEnd('.')}. Choose another run folder, or make room.", e);
+        }
+        finally
+        {
+            foreach (var path in made)
+                if (Directory.Exists(path) && !Directory.EnumerateFileSystemEntries(path).Any()) Directory.Delete(path);
         }
     }
 
@@ -293,7 +302,8 @@ internal sealed class RunFolder : IDisposable
         if (lockFile is null)
         {
             lockFile = Lock(context.RunFolder);
-            RequireUnused(context.RunFolder);                                      // another process may have come and gone while the data were read
+            // Another process may have come and gone while the data were read.
+            if (File.Exists(In(RecipeFileName))) throw new IOException($"{context.RunFolder}: this run folder exists by now: another process has begun a run in it. Choose another folder.");
         }
         FileStream? metrics = null;
         OrSayHowToGoOn(context.RunFolder, () =>
