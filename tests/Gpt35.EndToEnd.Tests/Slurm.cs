@@ -29,6 +29,6 @@ internal static class Slurm
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return process.ExitCode == 0 ? null : $"{program}: {(error.Result + output).Trim()}";
+        return process.ExitCode == 0 ? null : $"{program}: {(error.Result + output).Trim().Split('\n')[0]}";
     }
 }
