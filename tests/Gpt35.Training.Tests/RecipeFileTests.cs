@@ -102,25 +102,37 @@ public sealed class RecipeFileTests
     public void A_recipe_that_is_a_list_is_refused() =>
         Assert.Contains("key: value", Assert.Throws<InvalidDataException>(() => RecipeFile.Parse<PpoRecipe>("- a\n- b\n", "r.yaml")).Message);
 
-    [Theory]
-    [InlineData("small", "pretrain", typeof(PretrainRecipe))]
-    [InlineData("small", "sft", typeof(SftRecipe))]
-    [InlineData("small", "reward", typeof(RewardRecipe))]
-    [InlineData("quickstart", "pretrain", typeof(PretrainRecipe))]
-    [InlineData("quickstart", "sft", typeof(SftRecipe))]
-    [InlineData("quickstart", "reward", typeof(RewardRecipe))]
-    [InlineData("quickstart", "ppo", typeof(PpoRecipe))]
-    public void The_shipped_recipes_load_once_their_paths_are_given(string folder, string stage, Type type)
+    public static TheoryData<string> Shipped =>
+        [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "recipes"), "*.yaml", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(Repository.Root, path)).Order(StringComparer.Ordinal)];
+
+    [Theory, MemberData(nameof(Shipped))]
+    public void A_shipped_recipe_loads_with_what_its_comment_asks_for_and_not_with_less(string recipe)
     {
-        string[] paths = stage switch
+        var path = Path.Combine(Repository.Root, recipe);
+        var comment = File.ReadLines(path).Single(line => line.StartsWith("# Needs:", StringComparison.Ordinal)).Split(" [--set ")[0];
+        string[] needed = [.. comment.Split("--set ").Skip(1).Select(set => set.Split(' ')[0])];
+        Assert.NotEmpty(needed);
+        Load(needed);
+        foreach (var set in needed)
         {
-            "sft" when folder == "small" => ["init=m", "data.train=a"],
-            "pretrain" => ["tokenizer=t", "data.train=a"],
-            "sft" => ["init=m", "data.train=a", "text_mix.train=t"],
-            "ppo" => ["init=m", "reward_model=r", "data.train=a", "ptx.train=t"],
-            _ => ["init=m", "data.train=a"],
+            var error = Assert.Throws<InvalidDataException>(() => Load([.. needed.Except([set])]));
+            Assert.Contains($"no \"{set.Split('=')[0]}\"", error.Message);
+        }
+
+        object Load(string[] sets) => Path.GetFileNameWithoutExtension(path) switch
+        {
+            "pretrain" => RecipeFile.Load<PretrainRecipe>(path, sets),
+            "sft" => RecipeFile.Load<SftRecipe>(path, sets),
+            "reward" => RecipeFile.Load<RewardRecipe>(path, sets),
+            "ppo" => RecipeFile.Load<PpoRecipe>(path, sets),
+            var other => throw new ArgumentOutOfRangeException(nameof(recipe), other, "a recipe is named after its stage"),
         };
-        var load = typeof(RecipeFile).GetMethod(nameof(RecipeFile.Load))!.MakeGenericMethod(type);
-        Assert.NotNull(load.Invoke(null, [Path.Combine(Repository.Root, "recipes", folder, $"{stage}.yaml"), paths]));
     }
+
+    [Theory]
+    [InlineData("pretrain")]
+    [InlineData("sft")]
+    [InlineData("reward")]
+    [InlineData("ppo")]
+    public void Every_stage_has_a_recipe_for_your_own_data(string stage) => Assert.Contains(Path.Combine("recipes", "small", $"{stage}.yaml"), Shipped.Select(row => row.Data));
 }

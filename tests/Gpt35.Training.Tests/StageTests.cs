@@ -18,6 +18,27 @@ public sealed class StageTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.True(numbers[$"{figure}_after"] < numbers[$"{figure}_before"], $"{numbers[$"{figure}_before"]} → {numbers[$"{figure}_after"]}");
     }
 
+    [Theory]
+    [InlineData("pretrain", "loss")]
+    [InlineData("sft", "loss")]
+    [InlineData("reward", "loss")]
+    [InlineData("ppo", "score")]
+    public void A_stage_closes_with_its_held_out_figure_before_and_after(string stage, string figure)
+    {
+        var recorder = new Recorder();
+        var numbers = tiny.Run(stage, tiny.Context($"{stage}-closing", observer: recorder)).Numbers;
+        Assert.StartsWith($"Held-out {figure} {numbers[$"heldout_{figure}_before"]:F3} → {numbers[$"heldout_{figure}_after"]:F3}", recorder.Notes[^1]);
+    }
+
+    [Fact]
+    public void Ppo_closes_with_its_first_and_last_round_where_nothing_was_held_out()
+    {
+        var recorder = new Recorder();
+        var numbers = Ppo.Run(tiny.Ppo with { Data = tiny.Ppo.Data with { HeldoutFraction = 0 } }, tiny.Context("ppo-closing-rounds", observer: recorder)).Numbers;
+        Assert.DoesNotContain(numbers.Keys, name => name.StartsWith("heldout", StringComparison.Ordinal));
+        Assert.StartsWith($"Score of a round {numbers["score_first"]:F3} → {numbers["score_last"]:F3}, nothing was held out; ", recorder.Notes[^1]);
+    }
+
     [Fact]
     public void Bits_per_byte_is_the_loss_of_every_token_over_the_exact_bytes()
     {

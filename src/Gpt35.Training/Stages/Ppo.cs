@@ -56,8 +56,10 @@ public static class Ppo
         if (heldout.Count > 0) run.Numbers["heldout_score_after"] = HeldoutScore();
         models.SavePolicy();
         run.WriteSamples(Samples.Generate(models.Policy, models.Tokenizer, heldout.Count > 0 ? heldout : train, sampling with { Temperature = 0 }));
-        return run.Finish(rounds,
-            $"Score {run.Numbers["score_first"]:F3} → {run.Numbers["score_last"]:F3}, KL {run.Numbers["kl_per_token"]:F4} nats per token, {run.Numbers["finished_last"]:P0} of the completions end by themselves.");
+        var score = heldout.Count == 0
+            ? $"Score of a round {run.Numbers["score_first"]:F3} → {run.Numbers["score_last"]:F3}, nothing was held out"
+            : $"Held-out score {run.Numbers["heldout_score_before"]:F3} → {run.Numbers["heldout_score_after"]:F3}";
+        return run.Finish(rounds, $"{score}; KL of the last round {run.Numbers["kl_per_token"]:F4} nats per token, {run.Numbers["finished_last"]:P0} of its completions end by themselves.");
 
         OrderedDictionary<string, double> Round(int iteration)
         {
