@@ -50,6 +50,22 @@ public sealed class RunFolderTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void Ppo_resumes_only_with_the_reward_model_it_was_started_with()
+    {
+        var copy = tiny.In("changing-reward-model");
+        foreach (var file in Directory.EnumerateFiles(tiny.Ppo.RewardModel)) File.Copy(file, Path.Combine(Directory.CreateDirectory(copy).FullName, Path.GetFileName(file)));
+        var recipe = tiny.Ppo with { RewardModel = copy };
+        Assert.Throws<OperationCanceledException>(() => Ppo.Run(recipe, tiny.Context("ppo-reward-model", observer: new Recorder(1))));
+        var path = Path.Combine(copy, "model.safetensors");
+        var bytes = File.ReadAllBytes(path);
+        File.WriteAllBytes(path, [.. bytes[..^4], .. BitConverter.GetBytes(0.125f)]);
+        Assert.Contains("a model that it reads", Assert.Throws<InvalidDataException>(() => Ppo.Run(recipe, tiny.Context("ppo-reward-model", resume: true))).Message);
+        File.WriteAllBytes(path, bytes);
+        Ppo.Run(recipe, tiny.Context("ppo-reward-model", resume: true));
+        Assert.Equal(Weights("ppo"), Weights("ppo-reward-model"));
+    }
+
+    [Fact]
     public void Where_nothing_can_be_written_a_run_says_so_before_it_reads_anything()
     {
         var unreadable = tiny.Pretrain with { Data = new DataOptions { Train = [tiny.In("none.txt")] } };

@@ -27,12 +27,18 @@ internal static class Agreement
     /// <param name="path">The folder of the model; begins the message.</param>
     /// <param name="model">A model that each rank has read from it.</param>
     /// <exception cref="InvalidDataException">A rank has another.</exception>
-    public static void RequireSameModel(this Ranks ranks, string path, Decoder model) => ranks.RequireSame(path, () =>
+    public static void RequireSameModel(this Ranks ranks, string path, Decoder model) =>
+        ranks.RequireSame(path, () => $"{model.Parameters.Count:N0} parameters, SHA-256 {Hash([Sample(model)])}");
+
+    /// <summary>The bits of weights from all over a model (of an adapted one, of its adapter), all of them where they are few.</summary>
+    public static unsafe int[] Sample(Decoder model)
     {
-        var count = model.Parameters.Count;
-        var every = Math.Max(1, count / Weights);
-        return $"{count:N0} parameters, SHA-256 {Hash([Sample(model.Parameters, every)])}";
-    });
+        var parameters = model.Parameters;
+        var every = Math.Max(1, parameters.Count / Weights);
+        var sample = new int[(parameters.Count + every - 1) / every];
+        for (var i = 0; i < sample.Length; i++) sample[i] = BitConverter.SingleToInt32Bits(parameters.ValuePointer[i * every]);
+        return sample;
+    }
 
     /// <summary>The first difference between the first rank and another one, as a message; null where there is none.</summary>
     /// <param name="what">What it is.</param>
@@ -51,13 +57,6 @@ internal static class Agreement
         return null;
 
         static string Shown(string[] lines, int i) => i < lines.Length ? $"\"{lines[i].Trim()}\"" : "nothing there";
-    }
-
-    private static unsafe int[] Sample(ParameterSet parameters, long every)
-    {
-        var sample = new int[(parameters.Count + every - 1) / every];
-        for (var i = 0; i < sample.Length; i++) sample[i] = BitConverter.SingleToInt32Bits(parameters.ValuePointer[i * every]);
-        return sample;
     }
 
     /// <summary>The beginning of a hash, long enough for what is different by accident.</summary>

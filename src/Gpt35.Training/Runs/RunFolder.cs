@@ -254,7 +254,7 @@ internal sealed class RunFolder : IDisposable
     {
         if (earlierData is null || earlierData == data) return;
         throw new InvalidDataException(
-            $"{CheckpointFolder}: the run was started on other data: since then, a file of the recipe's data or the tokenizer was changed. A run resumes only with the data it was started with, or its figures would mean nothing; put the files back as they were, or start a new run in another folder.");
+            $"{CheckpointFolder}: the run was started on other data: since then, a file of the recipe's data, its tokenizer or a model that it reads was changed. A run resumes only with what it was started with, or its figures would mean nothing; put the files back as they were, or start a new run in another folder.");
     }
 
     private static (string Folder, CheckpointState State)? Reopen(StageContext context, object recipe, out FileStream lockFile)

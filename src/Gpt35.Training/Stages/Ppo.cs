@@ -47,7 +47,7 @@ public static class Ppo
                 var score = HeldoutScore();
                 return new Evaluation(new OrderedDictionary<string, double> { ["heldout_score"] = score }, -score);
             },
-            Data = DataHash.Of([.. train, .. heldout, .. ptx?.Windows.Select(window => window.Ids) ?? []]),
+            Data = DataHash.Of([.. train, .. heldout, .. ptx?.Windows.Select(window => window.Ids) ?? [], Agreement.Sample(models.Reference), Agreement.Sample(models.Reward)]),
             Optimizers = [models.PolicyOptimizer, models.ValueOptimizer],
             Save = models.SaveCheckpoint,
             Load = models.LoadPolicy,
