@@ -2,10 +2,8 @@ using Gpt35.Kernels;
 
 namespace Gpt35.Model;
 
-/// <summary>
-/// From the final norm's h, (N, D), through the vocabulary to the numbers of the losses, and back. The logits, (N, V), would be the largest buffer of a pass: they exist for some rows at a time, each chunk
-/// multiplied, scored and, where the gradient is known already, multiplied back before the next one takes its place.
-/// </summary>
+// From the final norm's h, (N, D), through the vocabulary to the numbers of the losses, and back. The logits, (N, V), would be the largest buffer of a pass: they exist for some rows at a time, each chunk
+// multiplied, scored and, where the gradient is known already, multiplied back before the next one takes its place.
 public sealed unsafe partial class Decoder
 {
     /// <summary>

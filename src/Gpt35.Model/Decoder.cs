@@ -6,7 +6,7 @@ namespace Gpt35.Model;
 /// A pre-norm decoder on the <c>cpu</c> backend: GPT-3's (Brown et al. 2020, section 2.1; learned positions, LayerNorm, GELU, output tied to the
 /// embedding), Llama's (Touvron et al. 2023; rotary positions, RMSNorm, SwiGLU, grouped queries) or any mix that <see cref="ModelConfig"/> can
 /// say, with the vocabulary projection or a scalar head in its place.
-/// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs; the cached pass for generation: Decoder.Extend.cs;
+/// Forward and backward are written out by hand: Decoder.Forward.cs, Decoder.Backward.cs, Decoder.Vocabulary.cs; the cached pass for generation: Decoder.Extend.cs;
 /// a frozen base with an adapter: Decoder.Lora.cs;
 /// scalar heads: Decoder.Scalars.cs; matrices in reduced precision: Decoder.Reduced.cs; several users: Decoder.Use.cs.
 /// Passes of generation (<see cref="Extend(KvCache, ExtendBatch, Span{float}, Span{float})"/>) may come from any thread and take turns; <see cref="Forward"/> and <see cref="Backward"/>, which return
