@@ -10,7 +10,7 @@ namespace Gpt35.Cli.Terminal;
 /// <summary>A completion's tokens with their log-probabilities: a table for people, lines of JSON for programs.</summary>
 internal static class LogProbReport
 {
-    private const int WidestToken = 20;
+    private const int WidestToken = 20, NumberWidth = 8;
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
@@ -33,21 +33,20 @@ internal static class LogProbReport
     {
         string[] names = [.. tokens.Select(token => TokenText.Quoted(tokenizer, token))];
         var width = Math.Min(WidestToken, names.Append("token").Max(name => name.Length));
+        var margin = width + 1 + NumberWidth;
         var likeliest = report.Top.Any(top => top.Length > 0);
-        session.Out.WriteLine($"{"token".PadRight(width)} {"log p",8}{(likeliest ? "  likeliest" : "")}");
+        session.Out.WriteLine($"{"token".PadRight(width)} {"log p",NumberWidth}{(likeliest ? "  likeliest" : "")}");
         foreach (var (place, name) in names.Index())
         {
-            var line = new StringBuilder(name.PadRight(width)).Append(' ').Append(Number(report.Chosen[place]).PadLeft(8));
-            var begun = line.Length;
-            if (name.Length > width) begun = width + 9;
+            var line = new StringBuilder(name.PadRight(width)).Append(' ').Append(Number(report.Chosen[place]).PadLeft(NumberWidth));
             var column = line.Length;
             foreach (var one in report.Top[place])
             {
                 var entry = $"  {TokenText.Quoted(tokenizer, one.Token)} {Number(one.LogProb)}";
-                if (column + entry.Length > session.Width && column > begun)
+                if (column + entry.Length > session.Width && column > margin)
                 {
-                    line.AppendLine().Append(' ', begun);
-                    column = begun;
+                    line.AppendLine().Append(' ', margin);
+                    column = margin;
                 }
                 line.Append(entry);
                 column += entry.Length;
